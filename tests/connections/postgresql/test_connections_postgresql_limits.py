@@ -19,7 +19,7 @@ from cliquet.permission import postgresql as permission_module
 from cliquet.storage import postgresql as storage_module
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 from cliquet.storage.postgresql import client as published
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import Thread, wait_until
 from cliquet.testing.transactions import request_transaction
 from cliquet.transactions import scope
 
@@ -61,6 +61,7 @@ def running(url: Any, text: Any) -> Any:
     with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+            " AND datname = current_database()"
             " AND pid <> pg_backend_pid() AND query LIKE %s",
             (f"%{text}%",),
         )
@@ -80,7 +81,8 @@ def test_a_statement_that_takes_too_long_is_given_up_by_the_server(
     assert time.monotonic() - started < 5
     assert caught.value.setting == "statement_timeout_seconds"
     assert not caught.value.retryable
-    assert running(url, "pg_sleep(20)") == 0
+    # The server says so a moment after it has sent its error.
+    wait_until(lambda: running(url, "pg_sleep(20)") == 0, seconds=8)
     # The connection is as before, and so is its limit.
     with client.connect(readonly=readonly) as session:
         assert session.execute("SELECT 1").fetchone() == (1,)
@@ -165,6 +167,7 @@ def test_a_statement_that_an_administrator_cancels_is_no_limit(url: str) -> None
         for _ in range(100):
             cursor.execute(
                 "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE state = 'active'"
+                " AND datname = current_database()"
                 " AND query LIKE '%pg_sleep(20)%' AND pid <> pg_backend_pid()"
             )
             if cursor.fetchone():
@@ -262,16 +265,9 @@ with client.connect(readonly=True) as session:
 def test_nothing_runs_on_when_the_service_is_gone(postgresql_url: str) -> None:
     service = start_process([sys.executable, "-c", SLEEPER, postgresql_url], cwd=ROOT)
     try:
-        assert wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 1)
+        wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 1)
     finally:
         service.kill()
         service.wait(60)
 
-    assert wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 0)
-
-
-def wait_until(condition: Any) -> Any:
-    deadline = time.monotonic() + 8
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
+    wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 0, seconds=8)
