@@ -305,7 +305,7 @@ def are_reads_heard(request: Request) -> bool:
     registry = request.registry
     return (
         announcing.tells_in_its_own_way(registry)
-        or type(request).notify_resource_event is not notify_resource_event
+        or _is_told_otherwise(request)
         or bool(registry.registrations.heard(_OF_READS))
     )
 
@@ -313,8 +313,15 @@ def are_reads_heard(request: Request) -> bool:
 def are_changes_heard(request: Request) -> bool:
     """Return whether somebody may look at the changes of a request, or fail because of them."""
     return (
+        _is_told_otherwise(request) or request.registry.registrations.listeners(BeforeCommit) != ()
+    )
+
+
+def _is_told_otherwise(request: Request) -> bool:
+    """Return whether the application has replaced the method that collects actions."""
+    return (
         type(request).notify_resource_event is not notify_resource_event
-        or request.registry.registrations.listeners(BeforeCommit) != ()
+        or "notify_resource_event" in request.__dict__
     )
 
 

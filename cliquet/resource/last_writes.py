@@ -29,6 +29,9 @@ __all__ = ["created_last"]
 # What follows the creation, and the creation itself.
 _ENDS = Shortcut("_ends_with_creation", "collection_post", "postprocess")
 _CREATES = Shortcut("_creates_alone", "create_record")
+# A storage of the application may do more, before or after.
+_STORES = Shortcut("makes_round_trips", "create")
+_NOBODY = (None, None)
 
 
 def created_last(resource: UserResource, record: Record) -> Record | None:
@@ -72,17 +75,21 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
 def _is_last(resource: UserResource) -> bool:
     """Return whether nothing follows a creation before the end of the request."""
     request, storage = resource.request, resource.model.storage
+    view, target = request.__dict__.get(endpoints.TARGET, _NOBODY)
     if not tweens.is_waiting_for(request):
         # It belongs to a batch, or has written something, or will be aborted by somebody.
         return False
     return (
         # Otherwise code of the application has called the method.
-        request.__dict__.get(endpoints.TARGET) is resource
+        target is resource
+        and view.unbound_view is type(resource).collection_post
         # A hook may have added one, which is answered, and undoes everything, later.
         and not request.errors
         and isinstance(storage, StorageBase)
         and storage.makes_round_trips
+        and _STORES.is_open(storage)
         and rendering.takes_json(request)
+        and rendering.has_plain_response(request)
         and _ENDS.is_open(resource)
         and _CREATES.is_open(resource.model)
         and not resource.mapping.get_option("unique_fields")

@@ -25,7 +25,7 @@ from cliquet import settings
 from cliquet.transactions import scope, short_commit
 from cliquet.transactions.short_commit import RequestTransaction
 
-__all__ = ["inner_handler", "manager_of", "one_tween"]
+__all__ = ["inner_handler", "is_waiting_for", "manager_of", "one_tween"]
 
 Handler = Callable[[Request], Response]
 
@@ -187,6 +187,16 @@ def _present() -> Transaction | None:
     """
     present: Transaction | None = transaction.manager.manager._txn
     return present
+
+
+def is_waiting_for(request: Request) -> bool:
+    """Return whether nobody but the backends can take part in the transaction of a request.
+
+    It has not begun, and ends with the request. The application has not begun it itself, and is not
+    told of transactions by a synchronizer.
+    """
+    manager = transaction.manager.manager
+    return scope.is_waiting_for(request) and manager._txn is None and not manager._synchs
 
 
 def _description(request: Request) -> str:

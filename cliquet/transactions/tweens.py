@@ -41,7 +41,7 @@ __all__ = [
 
 # For the layers above.
 as_last_write = scope.as_last_write
-is_waiting_for = scope.is_waiting_for
+is_waiting_for = one_tween.is_waiting_for
 
 Handler = Callable[[Request], Response]
 

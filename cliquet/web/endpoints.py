@@ -41,7 +41,7 @@ Repeat = Callable[[Request], Any]
 
 _IS_ENDPOINT = "_cliquet_endpoint"
 TARGET = "_cliquet_target"
-"""The attribute of requests with the object whose method is the view, or ``None``."""
+"""The attribute of requests with the view of their service, and the object whose method it is."""
 _REPEAT = "_cliquet_repeat"
 # Few clients send more; a longer header is examined each time.
 _MAX_KEPT_CHARACTERS = 300

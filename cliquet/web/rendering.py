@@ -16,6 +16,7 @@ from cliquet.web import registrations, requests
 
 __all__ = [
     "IS_COMPILED",
+    "has_plain_response",
     "is_plain",
     "json_renderer",
     "response_of",
@@ -59,6 +60,14 @@ def takes_json(request: Request) -> bool:
         and getattr(request, "parent", None) is None
         and known.renderer is json_renderer
     )
+
+
+def has_plain_response(request: Request) -> bool:
+    """Return whether the response of a request is, or will be, an object of Pyramid itself."""
+    response = request.__dict__.get("response")
+    if response is None:
+        return getattr(type(request), "response", None) in _MADE_RESPONSES
+    return response.__class__ is Response
 
 
 def with_json(request: Request, text: bytes) -> Response:

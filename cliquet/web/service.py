@@ -319,7 +319,7 @@ def _view(
         if request.errors:
             return error_handler(request)
         request.__dict__[answering.IS_UNFILTERED] = is_unfiltered
-        request.__dict__[endpoints.TARGET] = target
+        request.__dict__[endpoints.TARGET] = view, target
         response = view(request) if target is None else view.unbound_view(target)
         if request.errors:
             refusal = error_handler(request)

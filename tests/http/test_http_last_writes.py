@@ -1,14 +1,19 @@
 """A creation commits with its own statements only where nothing can fail after it any more."""
 
 import contextlib
+import functools
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import transaction
 from pyramid.config import Configurator
-from pyramid.events import BeforeRender
+from pyramid.events import BeforeRender, NewRequest
 from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.tweens import EXCVIEW, MAIN
 from support.statements import record
@@ -17,10 +22,13 @@ from transaction import Transaction
 from webtest import TestApp
 
 from cliquet import Service, resource
+from cliquet.connections.postgresql import session as session_module
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.time_limits import Limits
 from cliquet.events import AfterResourceChanged, ResourceChanged
 from cliquet.resource.model import Model, ShareableModel
+from cliquet.resource.viewset import ShareableViewSet
+from cliquet.storage.postgresql import Storage, statements
 from cliquet.testing.web import basic_auth, make_app
 from cliquet.transactions.scope import DataManager
 from cliquet.transactions.tweens import BeforeCommit
@@ -167,6 +175,53 @@ def test_a_creation_waits_for_the_lock_of_its_collection(
     assert kept(app) == (3, 2)
 
 
+@pytest.mark.clause("B-23.1")
+def test_a_row_that_another_writer_creates_meanwhile_gives_no_timestamp(
+    url: str, client: PostgreSQLClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, other = served(url), served(url)
+    first(app)
+    with client.begin() as session:
+        session.execute("DELETE FROM timestamps")
+        session.execute("DELETE FROM records")
+    # Each of the two statements sees what is committed when it begins: the writer stops between.
+    monkeypatch.setattr(
+        statements,
+        "ADVANCE_ALONE",
+        f"{statements.ADVANCE_ALONE}; SELECT pg_advisory_xact_lock(7)",
+    )
+
+    with ThreadPoolExecutor() as executor:
+        with client.begin() as session:
+            session.execute("SELECT pg_advisory_xact_lock(7)")
+            late = executor.submit(app.post_json, "/v0/ferns", BODY, headers=HEADERS, status=201)
+            deadline = time.monotonic() + 20
+            waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            while not client.rows(waiting):
+                assert time.monotonic() < deadline, "The creation is late."
+                time.sleep(0.01)
+            early = other.post_json("/v0/ferns", BODY, headers=HEADERS, status=201).json["data"]
+        created = late.result().json["data"]
+
+    assert created["last_modified"] > early["last_modified"]
+    listed = app.get("/v0/ferns", headers=HEADERS)
+    assert listed.headers["Total-Records"] == str(len(listed.json["data"])) == "2"
+
+
+def test_permissions_of_any_size_are_sent_before_the_creation(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = served(url)
+    first(app)
+
+    # What waits is sent when it is longer than that, at whichever statement this happens.
+    for most in range(0, 800, 40):
+        monkeypatch.setattr(session_module, "_MAX_WAITING_BYTES", most)
+        app.post_json("/v0/ferns", BODY, headers=HEADERS, status=201)
+
+    assert kept(app) == (22, 21)
+
+
 # What can fail after it
 
 
@@ -228,6 +283,69 @@ class Joining(Fern):
         return super().process_record(new, old)
 
 
+class JoiningInThread(Fern):
+    """Takes part in the transaction of the thread without the attribute of the request."""
+
+    fails = False
+
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        if type(self).fails:
+            refusing = Refusing()
+            refusing.transaction_manager = transaction.manager
+            transaction.get().join(refusing)
+        return super().process_record(new, old)
+
+
+class WithHook(Fern):
+    fails = False
+
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        if type(self).fails:
+            transaction.get().addBeforeCommitHook(fail)
+        return super().process_record(new, old)
+
+
+class WithOwnNotification(Fern):
+    fails = False
+
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        if type(self).fails:
+            self.request.notify_resource_event = fail
+        return super().process_record(new, old)
+
+
+class FailingResponse(Response):
+    def __setattr__(self, name: str, value: Any) -> None:
+        if getattr(self, "status", None) == "200 OK" and name == "status_code":
+            fail()
+        super().__setattr__(name, value)
+
+
+class WithOwnResponse(Fern):
+    fails = False
+
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        if type(self).fails:
+            self.request.response = FailingResponse()
+        return super().process_record(new, old)
+
+
+class Renaming(ShareableViewSet):
+    """Creates by another method of the resource."""
+
+    def get_view(self, endpoint: str, method: str) -> Any:
+        view = super().get_view(endpoint, method)
+        return "create_and_more" if view == "collection_post" else view
+
+
+class WithOwnMethod(Fern):
+    fails = False
+
+    def create_and_more(self) -> Any:
+        body = self.collection_post()
+        return fail() if type(self).fails else body
+
+
 @pytest.mark.parametrize(
     ("replaced", "switch", "status"),
     [
@@ -236,6 +354,11 @@ class Joining(Fern):
         (WithFailingModel, FailingModel, 500),
         (WithErrors, WithErrors, 400),
         (Joining, Joining, 500),
+        (JoiningInThread, JoiningInThread, 500),
+        (WithHook, WithHook, 500),
+        (WithOwnNotification, WithOwnNotification, 500),
+        (WithOwnResponse, WithOwnResponse, 500),
+        (WithOwnMethod, WithOwnMethod, 500),
     ],
 )
 def test_a_class_that_fails_after_the_creation_undoes_it(
@@ -243,12 +366,85 @@ def test_a_class_that_fails_after_the_creation_undoes_it(
 ) -> None:
     path = f"/{replaced.__name__.lower()}s"
     opened: dict[str, Any] = {f"{replaced.__name__.lower()}_create_principals": "system.Everyone"}
-    app = served(url, [replaced], **opened)
+    viewset = {"viewset": Renaming()} if replaced is WithOwnMethod else {}
+    app = served(url, [(replaced, viewset)], **opened)
     first(app, path)
     before = kept(app)
     monkeypatch.setattr(switch, "fails", True)
 
     app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=status)
+
+    assert kept(app) == before
+
+
+def test_a_doomed_transaction_keeps_nothing(url: str) -> None:
+    def doom(event: NewRequest) -> None:
+        if "X-Doomed" in event.request.headers:
+            transaction.doom()
+
+    app = served(url, configure=lambda config: config.add_subscriber(doom, NewRequest))
+    first(app)
+    before = kept(app)
+
+    app.post_json("/v0/ferns", BODY, headers={**HEADERS, "X-Doomed": "1"}, status=201)
+
+    assert kept(app) == before
+
+
+class Synchronizer:
+    """Is told of all transactions of the thread."""
+
+    def beforeCompletion(self, _transaction: Transaction) -> None:  # noqa: N802 - of the package
+        fail()
+
+    def afterCompletion(self, _transaction: Transaction) -> None:  # noqa: N802
+        """Do nothing."""
+
+    def newTransaction(self, _transaction: Transaction) -> None:  # noqa: N802
+        """Do nothing."""
+
+
+def test_a_synchronizer_that_fails_undoes_it(url: str) -> None:
+    app = served(url)
+    first(app)
+    before = kept(app)
+    synchronizer = Synchronizer()
+    transaction.manager.registerSynch(synchronizer)
+
+    try:
+        with pytest.raises(FailingError):
+            app.post_json("/v0/ferns", BODY, headers=HEADERS)
+    finally:
+        transaction.manager.unregisterSynch(synchronizer)
+
+    assert kept(app) == before
+
+
+@pytest.mark.parametrize("place", ["class", "instance"])
+def test_a_storage_of_the_application_that_fails_undoes_it(
+    url: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing: list[bool] = []
+    app = served(url)
+    storage = app.app.registry.storage
+    create = type(storage).create
+
+    class AuditingStorage(Storage):
+        """Does something else after each creation, which may fail."""
+
+        def create(self, *args: Any, **named: Any) -> Any:
+            created = create(self, *args, **named)
+            return fail() if failing else created
+
+    if place == "class":
+        monkeypatch.setattr(storage, "__class__", AuditingStorage)
+    else:
+        monkeypatch.setattr(storage, "create", functools.partial(AuditingStorage.create, storage))
+    first(app)
+    before = kept(app)
+    failing.append(True)
+
+    app.post_json("/v0/ferns", BODY, headers=HEADERS, status=500)
 
     assert kept(app) == before
 

@@ -123,12 +123,13 @@ class PostgreSQLSession(Session):
         """Whether what waits, and one more statement, would be the whole transaction."""
         return self._is_unused() and not (self.locked or self._savepoints or self._kept)
 
-    def execute_last(self, statement: str, parameters: Parameters) -> Cursor:
-        """Send a statement with those that wait as one transaction, and return its result.
+    def execute_last(self, *last: tuple[str, Parameters]) -> Cursor:
+        """Send statements with those that wait as one transaction; return the result of the last.
 
         Statements that are sent together commit together, and their result is that of the last one.
         """
-        text = self._bound(statement, parameters)
+        # They do not wait with the others, which might be sent before.
+        text = b";".join([self._bound(statement, parameters) for statement, parameters in last])
         self._pending[0] = self._limits.prefix[:-1]
         try:
             self._send(text)

@@ -175,19 +175,21 @@ _CLOCK_OF_ROW = "cliquet_next(0 * last_modified)"
 # This locks the row by itself.
 ADVANCE_BY_CLOCK = (
     "UPDATE timestamps SET last_modified = cliquet_next(last_modified), live = live + 1"
-    f" WHERE {HOME} RETURNING last_modified, {_CLOCK_OF_ROW}"
+    f" WHERE {HOME} RETURNING last_modified, {_CLOCK_OF_ROW}, epoch"
 )
 
 # The same for a transaction of these two statements, whose result is that of the second one. Both
-# rows have one parent, and are on one server.
+# rows have one parent, and are on one server. If the row is gone, another transaction may create it
+# and write before the second statement, which must not take the timestamp of that transaction: the
+# row of another life has another epoch.
 ADVANCE_ALONE = (
     "UPDATE timestamps SET last_modified = cliquet_next(last_modified), live = live + 1"
-    f" WHERE {HOME}"
+    f" WHERE {HOME} AND epoch = %s"
 )
 INSERT_ADVANCED = (
     "INSERT INTO records (parent_id, collection_id, id, last_modified, data)"
     " SELECT parent_id, collection_id, %s, last_modified, %s::jsonb"
-    f" FROM timestamps WHERE {HOME} RETURNING last_modified"
+    f" FROM timestamps WHERE {HOME} AND epoch = %s RETURNING last_modified"
 )
 
 # The following statements run under the lock.

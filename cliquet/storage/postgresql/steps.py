@@ -345,8 +345,8 @@ class PostgreSQLSteps:
             self._make_counter(session, key, None)
             row = session.execute(statements.ADVANCE_BY_CLOCK, key).fetchone()
         session.locked |= {key, (HELD, key)}
-        self._last_insertions.remember(key)
-        timestamp, now = row
+        timestamp, now, epoch = row
+        self._last_insertions.remember(key, epoch)
         return timestamp, Counter(timestamp, now, time.monotonic())
 
     def _advance(
