@@ -74,6 +74,9 @@ class Writer:
     Attributes
     ----------
     longest_seconds : longest time that a request took.
+    failed : set by whoever lets the server fail.
+    recovered : set by a write that has begun after that and was acknowledged. One that fails in
+        between is likely, but not certain.
     """
 
     def __init__(self, app: TestApp, user: str, is_over: threading.Event) -> None:
@@ -83,6 +86,7 @@ class Writer:
         self.acknowledged: list[str] = []
         self.refusals: list[Any] = []
         self.longest_seconds = 0.0
+        self.failed = threading.Event()
         self.recovered = threading.Event()
 
     def run(self) -> None:
@@ -90,13 +94,14 @@ class Writer:
         while not self._is_over.is_set():
             number += 1
             started = time.monotonic()
+            has_failed = self.failed.is_set()
             answer = self._app.post_json(
                 "/v0/mushrooms", {"data": {"name": str(number)}}, headers=self.headers, status="*"
             )
             self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
             if answer.status_int == 201:
                 self.acknowledged.append(answer.json["data"]["id"])
-                if self.refusals:
+                if has_failed:
                     self.recovered.set()
             else:
                 self.refusals.append(answer)
@@ -132,6 +137,8 @@ def test_the_standby_takes_over_and_no_acknowledged_write_is_lost(
         if failure == "silenced":
             # Nobody may write there any more, which is what a tool for failovers sees to.
             servers.primary.signal_all(signal.SIGKILL)
+        for writer in writers:
+            writer.failed.set()
         promote(servers.standby)
         for writer in writers:
             assert writer.recovered.wait(60), writer.refusals[-1:]
@@ -142,7 +149,7 @@ def test_the_standby_takes_over_and_no_acknowledged_write_is_lost(
         listed = app.get("/v0/mushrooms", headers=writer.headers).json["data"]
         assert set(writer.acknowledged) <= {record["id"] for record in listed}
         assert writer.longest_seconds < BOUND_SECONDS
-        assert {answer.status_int for answer in writer.refusals} == {503}
+        assert {answer.status_int for answer in writer.refusals} <= {503}
         assert all("Retry-After" in answer.headers for answer in writer.refusals)
     app.app.registry.storage.client.dispose()
 
