@@ -69,8 +69,9 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
             )
             stack = manager.stack
             stack.append({"registry": registry, "request": request})
+            response: Response | None = None
             try:
-                response: Response = router.invoke_request(request)
+                response = router.invoke_request(request)
                 # An exception view may have answered it.
                 error = request.exception
                 if (
@@ -88,7 +89,9 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
                 # As in `manager.pop()`: code of the application may have emptied the stack.
                 if stack:
                     stack.pop()
-                _break_cycles(request.__dict__)
+                # The body of another response may be made later, from the request.
+                if response is None or type(getattr(response, "_app_iter", None)) is list:
+                    _break_cycles(request.__dict__)
                 del environ["retry.attempt"], environ["retry.attempts"]
         raise AssertionError("The last attempt of a request is never retried.")
 

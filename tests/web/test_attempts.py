@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pyramid.request import Request
+from pyramid.response import Response
 from pyramid.security import NO_PERMISSION_REQUIRED
 from pyramid.threadlocal import get_current_request
 from pyramid_retry import BeforeRetry, RetryableException, RetryableExecutionPolicy
@@ -94,3 +96,28 @@ def test_policy_of_an_application_stays() -> None:
     hooked = RetryableExecutionPolicy(3, lambda request: None)
     assert [attempts.in_short(one, registry) for one in (own, hooked)] == [own, hooked]
     assert attempts.in_short(RetryableExecutionPolicy(3), registry).__name__ == "attempting"
+
+
+def test_body_that_is_made_later_finds_what_the_request_had() -> None:
+    """Only the attribute ``context`` is gone by then, as with Pyramid."""
+    found: list[Any] = []
+
+    def pieces(request: Request) -> Iterator[bytes]:
+        found.append((request.root, request.virtual_root, request.cornice_args[1]))
+        yield b"text"
+
+    class Streaming:
+        def __init__(self, request: Request, context: Any = None) -> None:
+            self.request = request
+
+        def get(self) -> Response:
+            found.append((self.request.root, self.request.virtual_root, self))
+            return Response(app_iter=pieces(self.request))
+
+    def configure(config: Any) -> None:
+        service = Service(name="streaming", path="/streaming", klass=Streaming)
+        service.add_view("GET", "get", klass=Streaming, permission=NO_PERMISSION_REQUIRED)
+        config.add_cornice_service(service)
+
+    assert make_app(configure=configure).get("/v0/streaming").body == b"text"
+    assert found[1] == found[0]
