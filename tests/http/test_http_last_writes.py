@@ -196,7 +196,10 @@ def test_a_row_that_another_writer_creates_meanwhile_gives_no_timestamp(
             session.execute("SELECT pg_advisory_xact_lock(7)")
             late = executor.submit(app.post_json, "/v0/ferns", BODY, headers=HEADERS, status=201)
             deadline = time.monotonic() + 20
-            waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            waiting = (
+                "SELECT 1 FROM pg_stat_activity"
+                " WHERE wait_event = 'advisory' AND datname = current_database()"
+            )
             while not client.rows(waiting):
                 assert time.monotonic() < deadline, "The creation is late."
                 time.sleep(0.01)

@@ -482,6 +482,31 @@ def test_several_processes_may_create_it_at_once(postgresql_url: str) -> None:
 
 
 @pytest.mark.clause("B-22.28", "B-12.16", "B-21.30")
+def test_a_record_that_is_being_stored_does_not_outlive_a_flush(storage: Any) -> None:
+    create(storage)
+
+    with storage.client.begin() as session:
+        stored = create(storage)
+        # What waits is sent.
+        session.execute("SELECT 1")
+        flushing = Thread(target=storage.flush)
+        flushing.start()
+        deadline = time.monotonic() + 20
+        waiting = (
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        while not storage.client.rows(waiting):
+            assert time.monotonic() < deadline, "The flush does not wait for the writer."
+            time.sleep(0.01)
+    flushing.join()
+
+    with pytest.raises(RecordNotFoundError):
+        storage.get(object_id=stored["id"], **HOME)
+    create(storage)
+    assert storage.client.rows("SELECT live FROM timestamps") == [(1,)]
+
+
 def test_a_flush_keeps_the_history_of_the_schema(storage: Any) -> None:
     storage.flush()
 

@@ -217,6 +217,10 @@ class PostgreSQLSteps:
             row = self._client.execute_aside(statements.FIRST_ACCESS, key)
         return None if row is None else row[0]
 
+    def lock_all(self, session: Session) -> None:
+        # Locks of rows would leave the collections out that get their row meanwhile.
+        session.defer("LOCK TABLE timestamps IN EXCLUSIVE MODE")
+
     def flushed(self, session: Session) -> None:
         session.locked = frozenset({_FLUSHED})
 

@@ -207,6 +207,9 @@ class Steps(Protocol):
         The time, in ms; ``None`` if the collection was touched meanwhile.
         """
 
+    def lock_all(self, session: Session) -> None:
+        """Wait for all writers, and let no other begin before the end of the transaction."""
+
     def flushed(self, session: Session) -> None:
         """Remember that the tables are empty for this transaction."""
 

@@ -195,6 +195,8 @@ class RelationalStorage(WritesOfSeveral):
 
     def flush(self, auth: str | None = None) -> None:
         with self.client.begin() as session:
+            # A record that is stored meanwhile must not outlive the row of its collection.
+            self._steps.lock_all(session)
             session.execute("DELETE FROM records")
             session.execute("DELETE FROM timestamps")
             session.execute("DELETE FROM departures")

@@ -121,6 +121,9 @@ class SQLiteSteps:
         with self._client.connect(readonly=True) as session:
             return now if session.execute(_FIRST_ACCESS, parameters).rowcount else None
 
+    def lock_all(self, session: Session) -> None:
+        """Do nothing: SQLite has one writer at a time."""
+
     def flushed(self, session: Session) -> None:
         session.locked = frozenset()
 
