@@ -61,7 +61,9 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
             partial(create, record=record, id_generator=generator)
         )
         return created
-    if getattr(model.permission, "client", None) is not storage.client:
+    # A storage of the application may have none.
+    client = getattr(storage, "client", None)
+    if client is None or getattr(model.permission, "client", None) is not client:
         return None
     record = dict(record)
     permissions = record.pop(model.permissions_field, {})

@@ -28,6 +28,7 @@ from cliquet.connections.postgresql.time_limits import Limits
 from cliquet.events import AfterResourceChanged, ResourceChanged
 from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.viewset import ShareableViewSet
+from cliquet.storage import StorageBase
 from cliquet.storage.postgresql import Storage, statements
 from cliquet.testing.web import basic_auth, make_app
 from cliquet.transactions.scope import DataManager
@@ -450,6 +451,20 @@ def test_a_storage_of_the_application_that_fails_undoes_it(
     app.post_json("/v0/ferns", BODY, headers=HEADERS, status=500)
 
     assert kept(app) == before
+
+
+def test_a_storage_of_the_application_that_forwards_to_another_one_creates(url: str) -> None:
+    app = served(url)
+    registry = app.app.registry
+    names = [name for name in dir(StorageBase) if not name.startswith("_")]
+    members = {name: getattr(registry.storage, name) for name in names}
+    registry.storage = type("Forwarding", (StorageBase,), members)()
+    first(app)
+
+    first(app)
+
+    with registry.permission.client.connect(readonly=True) as session:
+        assert session.execute("SELECT count(*) FROM records").fetchone() == (4,)
 
 
 @pytest.mark.parametrize("event", [ResourceChanged, BeforeCommit])
