@@ -3,9 +3,7 @@
 import contextlib
 import functools
 import sys
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -30,6 +28,7 @@ from cliquet.resource.model import Model, ShareableModel
 from cliquet.resource.viewset import ShareableViewSet
 from cliquet.storage import StorageBase
 from cliquet.storage.postgresql import Storage, statements
+from cliquet.testing.bounded import Threads, wait_until
 from cliquet.testing.web import basic_auth, make_app
 from cliquet.transactions.scope import DataManager
 from cliquet.transactions.tweens import BeforeCommit
@@ -192,20 +191,18 @@ def test_a_row_that_another_writer_creates_meanwhile_gives_no_timestamp(
         f"{statements.ADVANCE_ALONE}; SELECT pg_advisory_xact_lock(7)",
     )
 
-    with ThreadPoolExecutor() as executor:
-        with client.begin() as session:
-            session.execute("SELECT pg_advisory_xact_lock(7)")
-            late = executor.submit(app.post_json, "/v0/ferns", BODY, headers=HEADERS, status=201)
-            deadline = time.monotonic() + 20
-            waiting = (
-                "SELECT 1 FROM pg_stat_activity"
-                " WHERE wait_event = 'advisory' AND datname = current_database()"
-            )
-            while not client.rows(waiting):
-                assert time.monotonic() < deadline, "The creation is late."
-                time.sleep(0.01)
-            early = other.post_json("/v0/ferns", BODY, headers=HEADERS, status=201).json["data"]
-        created = late.result().json["data"]
+    threads = Threads(1)
+    with client.begin() as session:
+        session.execute("SELECT pg_advisory_xact_lock(7)")
+        late = threads.submit(app.post_json, "/v0/ferns", BODY, headers=HEADERS, status=201)
+        waiting = (
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE wait_event = 'advisory' AND datname = current_database()"
+        )
+        wait_until(lambda: client.rows(waiting), "the creation")
+        early = other.post_json("/v0/ferns", BODY, headers=HEADERS, status=201).json["data"]
+    created = late.result().json["data"]
+    threads.shutdown()
 
     assert created["last_modified"] > early["last_modified"]
     listed = app.get("/v0/ferns", headers=HEADERS)
