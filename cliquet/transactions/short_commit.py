@@ -8,11 +8,12 @@ alone, and nobody who listens. For anything else, the transaction is that of the
 from __future__ import annotations
 
 import logging
+import sys
 import threading
+from operator import methodcaller
 from typing import Any, Final
 
 from transaction import Transaction, TransactionManager
-from transaction._transaction import Status, rm_key
 
 from cliquet.transactions import scope
 
@@ -39,7 +40,12 @@ _PARTS: Final = frozenset(
 _LEAVING: Final[tuple[Any, ...]] = (scope.leave_on_end, (), {})
 
 # Of a later version that consists of something else, the transaction is used as it is.
-_IS_KNOWN: Final = vars(Transaction()).keys() == _PARTS and hasattr(Transaction, "_description")
+_STATUS: Final[Any] = getattr(sys.modules[Transaction.__module__], "Status", None)
+_IS_KNOWN: Final = (
+    _STATUS is not None
+    and vars(Transaction()).keys() == _PARTS
+    and hasattr(Transaction, "_description")
+)
 _log: Final = logging.getLogger("txn")
 
 
@@ -57,7 +63,7 @@ class RequestTransaction(Transaction):  # type: ignore[misc]  # the package has 
 
     def __init__(self, manager: TransactionManager, description: str) -> None:
         # Its base would make a logger for each.
-        self.status = Status.ACTIVE
+        self.status = _STATUS.ACTIVE
         self._resources: list[Any] = []
         self._synchronizers = manager._synchs
         self._manager = manager
@@ -88,7 +94,7 @@ class RequestTransaction(Transaction):  # type: ignore[misc]  # the package has 
 
     def commit(self) -> None:
         if (
-            self.status is not Status.ACTIVE
+            self.status is not _STATUS.ACTIVE
             or self._before_commit
             or self._savepoint2index
             or self._synchronizers
@@ -100,9 +106,9 @@ class RequestTransaction(Transaction):  # type: ignore[misc]  # the package has 
             if not getattr(one, "is_short", False):
                 super().commit()
                 return
-        self.status = Status.COMMITTING
+        self.status = _STATUS.COMMITTING
         if len(participants) > 1:
-            participants = sorted(participants, key=rm_key)
+            participants = sorted(participants, key=methodcaller("sortKey"))
         try:
             for one in participants:
                 one.tpc_vote(self)
@@ -114,7 +120,7 @@ class RequestTransaction(Transaction):  # type: ignore[misc]  # the package has 
             self._saveAndGetCommitishError()
             self._callAfterCommitHooks(status=False)
             raise
-        self.status = Status.COMMITTED
+        self.status = _STATUS.COMMITTED
         if len(self._after_commit) == 1:
             scope.leave()
         else:

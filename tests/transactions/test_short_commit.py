@@ -1,5 +1,6 @@
 """The transaction of a request commits in a few steps, and behaves as one of the package."""
 
+import importlib.util
 import logging
 import sys
 from collections import Counter
@@ -240,6 +241,24 @@ def test_a_transaction_of_an_unknown_version_is_that_of_the_package(
 
     begun.abort()
     assert scope.current() is None
+
+
+def test_a_version_without_the_names_of_its_inside_stops_no_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    specification = importlib.util.find_spec(short_commit.__name__)
+    assert specification is not None
+    assert specification.loader is not None
+    loaded = importlib.util.module_from_spec(specification)
+    with monkeypatch.context() as patch:
+        patch.delattr("transaction._transaction.Status")
+        patch.delattr("transaction._transaction.rm_key")
+        specification.loader.exec_module(loaded)
+
+    begun = loaded.begun_in(TransactionManager(), "/path")
+
+    assert type(begun) is Transaction
+    begun.abort()
 
 
 def test_a_request_that_writes_calls_few_functions_of_the_package() -> None:
