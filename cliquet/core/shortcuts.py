@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 __all__ = ["Shortcut", "bound_to"]
+
+_ABSENT = object()
 
 
 def bound_to(function: Any) -> Any:
@@ -18,11 +21,11 @@ def bound_to(function: Any) -> Any:
 
 
 class _Decision(NamedTuple):
-    """The result for a class.
+    """The result for a class, or for an object with attributes of its own.
 
     Attributes
     ----------
-    attributes : attributes that the class had at that time under the names of the shortcut.
+    attributes : attributes that it had at that time under the names of the shortcut.
     """
 
     attributes: tuple[Any, ...]
@@ -98,8 +101,16 @@ class Shortcut:
         return next(rank for rank, base in enumerate(cls.__mro__) if name in vars(base))
 
     def _is_replaced(self, holder: Any, target: Any) -> bool:
-        """Return whether an object has its own method, other than a timed one of its class."""
+        """Return whether an object has its own method, other than a timed one of its class.
+
+        The answer is kept on the object, as that for a class, until it has other attributes.
+        """
         own = getattr(holder, "__dict__", {})
         if own.keys().isdisjoint(self._names):
             return False
-        return any(bound_to(own[name]) is not target for name in self._names if name in own)
+        attributes = tuple(map(own.get, self._names, repeat(_ABSENT)))
+        known: _Decision | None = own.get(self._key)
+        if known is None or known.attributes != attributes:
+            are_same = (bound_to(own[name]) is target for name in self._names if name in own)
+            known = own[self._key] = _Decision(attributes, all(are_same))
+        return not known.is_open

@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 
-from cliquet.core.shortcuts import Shortcut
+from cliquet.core.shortcuts import Shortcut, bound_to
 from cliquet.monitoring.calls import Function, observe_object
 
 
@@ -102,13 +102,13 @@ def shortcut(*, stands_alone: bool = True) -> Shortcut:
     return Shortcut("write", "first", "second", stands_alone=stands_alone)
 
 
-def decisions(operation: Callable[[], Any]) -> int:
-    """Return how often classes are looked through while an operation runs."""
+def calls_of(function: Any, operation: Callable[[], Any]) -> int:
+    """Return how often a function is called while an operation runs."""
     count = 0
 
     def watch(frame: FrameType, event: str, argument: Any) -> None:
         nonlocal count
-        count += event == "call" and frame.f_code is Shortcut._decide.__code__
+        count += event == "call" and frame.f_code is function.__code__
 
     sys.setprofile(watch)
     try:
@@ -154,7 +154,39 @@ def test_a_class_is_looked_through_once() -> None:
 
     writes = shortcut()
 
-    assert decisions(lambda: [writes.is_open(Backend()) for _ in range(3)]) == 1
+    def ask() -> None:
+        for _ in range(3):
+            assert writes.is_open(Backend())
+
+    assert calls_of(Shortcut._decide, ask) == 1
+
+
+@pytest.mark.parametrize("make", [lambda: observed(Base()), lambda: observed(Decorated())])
+def test_an_observed_object_is_looked_through_once(make: Callable[[], Any]) -> None:
+    writes, backend = shortcut(), make()
+    assert writes.is_open(backend)
+
+    assert calls_of(bound_to, lambda: writes.is_open(backend)) == 0
+
+
+def with_kept_write() -> Any:
+    backend = Base()
+    backend.write = backend.write
+    return backend
+
+
+@pytest.mark.parametrize("make", [lambda: observed(Base()), with_kept_write])
+@pytest.mark.parametrize("value", [lambda: "own", None])
+def test_what_is_replaced_on_an_observed_object_meanwhile_is_seen(
+    make: Callable[[], Any], value: Any
+) -> None:
+    writes, backend = shortcut(), make()
+    assert writes.is_open(backend)
+
+    with mock.patch.object(backend, "first", value):
+        assert not writes.is_open(backend)
+
+    assert writes.is_open(backend)
 
 
 def test_what_is_replaced_on_a_class_meanwhile_is_seen() -> None:
