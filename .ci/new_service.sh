@@ -10,9 +10,18 @@ scratch=$(mktemp -d)
 server=
 stop() {
     if [ -n "$server" ]; then
-        # The whole group: make and the server it runs.
+        # The whole group: make and the server it runs, which is told twice in this way.
         kill -- "-$server" 2>/dev/null || true
-        wait "$server" 2>/dev/null || true
+        for _ in $(seq 150); do
+            kill -0 "$server" 2>/dev/null || break
+            sleep 0.1
+        done
+        if kill -0 "$server" 2>/dev/null; then
+            kill -KILL -- "-$server"
+            server=
+            echo "make serve does not end" >&2
+            exit 1
+        fi
         server=
     fi
 }

@@ -17,25 +17,29 @@ __all__ = ["begin", "has_begun", "is_announced", "listen"]
 
 _SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
 
-_begun = threading.Event()
+_is_begun = False
 
 
 def begin() -> None:
     """Say that this process is about to end; a program that serves requests calls it.
 
+    Signal handlers call it, also while a handler in the same thread is in the middle of it. It
+    therefore takes no lock, as ``threading.Event`` would.
+
     .. versionadded:: 3.2
     """
-    _begun.set()
+    global _is_begun
+    _is_begun = True
 
 
 def has_begun() -> bool:
     """Return whether this process has been told to end, as far as that can be known."""
-    return _begun.is_set() or _is_told_by_gunicorn(signal.getsignal(signal.SIGTERM))
+    return _is_begun or _is_told_by_gunicorn(signal.getsignal(signal.SIGTERM))
 
 
 def is_announced() -> bool:
     """Return whether :func:`begin` was called; ``cliquet feed`` asks it for each of its streams."""
-    return _begun.is_set()
+    return _is_begun
 
 
 def _is_told_by_gunicorn(handler: Any) -> bool:

@@ -6,6 +6,7 @@ request. The application is inherited by a fork, hence only Linux is served in t
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import importlib.util
 import logging
@@ -14,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from cliquet.core.lazy import LazyModule
@@ -67,6 +69,8 @@ def serve(application: Any, host: str, port: int, *, threads: int = THREADS) -> 
         workers_kill_timeout=GRACE_SECONDS,
     )
 
+    server.signal_handler_interrupt = _told_once(server.signal_handler_interrupt)
+
     def worker_application() -> Any:
         _become_worker()
         return application
@@ -74,6 +78,24 @@ def serve(application: Any, host: str, port: int, *, threads: int = THREADS) -> 
     shown = f"[{address}]" if ":" in address else address
     logging.getLogger("granian").info("Serving on http://%s:%s", shown, port)
     server.serve(target_loader=worker_application, wrap_loader=False)
+
+
+def _told_once(tell: Callable[[int, object], object]) -> Callable[[int, object], None]:
+    """Return what handles the signals that end the program, instead of the handler of granian.
+
+    That one sets a ``threading.Event``, whose lock the same thread may hold: it waits for the
+    event, and may be in the middle of the handler when the signal comes once more.
+    """
+    is_told = False
+
+    def handle(number: int, frame: object) -> None:
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            # To start a `threading.Thread` takes locks, too.
+            _thread.start_new_thread(tell, (number, frame))
+
+    return handle
 
 
 def _usable_address(host: str, port: int) -> tuple[str, int]:

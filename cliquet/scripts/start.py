@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import os
 import signal
-from typing import Any, NoReturn
+import time
+from typing import Any
 
 import hupper
 import waitress
@@ -207,8 +209,18 @@ def _serve_with_another(application: Any, server: Any, where: str) -> None:
         raise CommandError(f"{where}: {told(error)}") from error
 
 
-def stop_with_success(number: int, frame: object) -> NoReturn:
+_told_at = -math.inf
+
+
+def stop_with_success(number: int, frame: object) -> None:
     """Handle the signal that ends a program which serves until then."""
+    # ``make`` hands on the signal that its whole group has been sent already, and a server that is
+    # told again while it stops drops the requests under way. Later on, it may have missed one.
+    global _told_at
+    now = time.monotonic()
+    if now - _told_at < granian_server.GRACE_SECONDS:
+        return
+    _told_at = now
     # A request that waits for changes in a thread of the server would otherwise keep it from its
     # end.
     stopping.begin()

@@ -24,7 +24,7 @@ LONG_SECONDS = 20
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.2)
     monkeypatch.setattr(answers, "_PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(stopping, "_begun", threading.Event())
+    monkeypatch.setattr(stopping, "_is_begun", False)
 
 
 def make_live_app(**settings: str) -> TestApp:

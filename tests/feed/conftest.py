@@ -29,7 +29,7 @@ def in_a_hurry() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.2)
         patch.setattr(answers, "_PATIENCE_SECONDS", 0.05)
-        patch.setattr(stopping, "_begun", stopping.threading.Event())
+        patch.setattr(stopping, "_is_begun", False)
         yield
 
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,10 +18,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 from servers.processes import free_port
-from servers.starting import start_process
+from servers.starting import run_program, start_process
 from support.logged import capture_logs
 
-from cliquet.feed import capacity
+from cliquet.feed import capacity, stopping
 from cliquet.scripts import granian_server, start
 from cliquet.scripts.start import with_port
 from cliquet.testing.bounded import Thread
@@ -107,9 +109,11 @@ class Running:
         self.until(lambda: children.read_text())
         return int(children.read_text().split()[0])
 
-    def end(self, number: Any = signal.SIGTERM) -> Any:
+    def end(self, number: Any = signal.SIGTERM, *, times: int = 1) -> Any:
         """Send a signal to its own group, as a terminal does, and return the exit code."""
-        os.killpg(self.process.pid, number)
+        for _ in range(times):
+            os.killpg(self.process.pid, number)
+            time.sleep(0)
         return self.process.wait(PATIENCE_SECONDS)
 
 
@@ -198,8 +202,13 @@ def test_the_port_of_the_command_line_wins_and_is_a_variable(
 
 @servers
 @pytest.mark.clause("E-7.1")
+@pytest.mark.parametrize("times", [1, 20])
 def test_a_request_under_way_is_answered_before_the_end(
-    service: Callable[..., Any], started: Callable[..., Any], tmp_path: Path, server: str
+    service: Callable[..., Any],
+    started: Callable[..., Any],
+    tmp_path: Path,
+    server: str,
+    times: int,
 ) -> None:
     running = started("--ini", service(), "--port", "0", "--server", server)
     answers = []
@@ -208,7 +217,7 @@ def test_a_request_under_way_is_answered_before_the_end(
 
     client.start()
     running.until((tmp_path / "waiting").exists)
-    code = running.end()
+    code = running.end(times=times)
     client.join()
 
     assert (code, answers) == (0, [{"waited": True}])
@@ -688,8 +697,41 @@ class Watcher:
         self.watch_files = watched.extend
 
 
-def test_a_signal_ends_the_program() -> None:
+def test_a_signal_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(start, "_told_at", -math.inf)
+    # Streams of other tests in this process would end.
+    monkeypatch.setattr(stopping, "_is_begun", False)
     with pytest.raises(SystemExit) as ended:
         start.stop_with_success(signal.SIGTERM, None)
-
     assert ended.value.code == 0
+
+    # Those who are told again while they stop go on with it.
+    start.stop_with_success(signal.SIGTERM, None)
+
+    monkeypatch.setattr(start, "_told_at", time.monotonic() - granian_server.GRACE_SECONDS)
+    with pytest.raises(SystemExit):
+        start.stop_with_success(signal.SIGTERM, None)
+
+
+INTERRUPTED = """
+import signal, sys
+from cliquet.feed import stopping
+
+def interrupt(frame, event, argument):
+    # A signal comes at each line, and its handler tells the end once more.
+    sys.settrace(None)
+    stopping.begin()
+    sys.settrace(interrupt)
+    return interrupt
+
+sys.settrace(interrupt)
+stopping.begin()
+sys.settrace(None)
+assert stopping.has_begun()
+"""
+
+
+@pytest.mark.clause("E-14.6")
+@pytest.mark.usefixtures("processes")
+def test_the_end_may_be_told_in_the_middle_of_telling_it() -> None:
+    run_program([sys.executable, "-c", INTERRUPTED], check=True, timeout=20)
