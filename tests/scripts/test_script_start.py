@@ -281,6 +281,8 @@ def in_process(cliquet: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(start.signal, "signal", lambda *arguments: None)
     monkeypatch.setattr(start.waitress, "create_server", FakeServer)
     monkeypatch.setattr(granian_server, "is_installed", lambda: False)
+    # What the command says of its threads would limit the streams of other tests in this process.
+    monkeypatch.setattr(capacity, "_threads", None)
 
     def run(ini: Any, *arguments: Any) -> Any:
         FakeServer.options = None
