@@ -55,6 +55,15 @@ class Databases:
             )
             return int(cursor.fetchone()[0])
 
+    def tidy(self, peer: str) -> None:
+        """Do for the database of a peer on PostgreSQL what autovacuum does, which is off here.
+
+        A table that was never analyzed is read by any of its indexes, and one record that is
+        written again and again is found behind all its former versions.
+        """
+        with self._connection(f"peer_{peer}") as connection, connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE)")
+
     @contextlib.contextmanager
     def _connection(self, database: str) -> Iterator[psycopg2.extensions.connection]:
         with contextlib.closing(psycopg2.connect(f"{self._server_url}/{database}")) as connection:

@@ -98,6 +98,8 @@ def compare(
             for one in offering:
                 # Caches fill, and connections are made.
                 one.run(operation.name)
+                if backend == "postgresql":
+                    databases.tidy(one.peer)
                 if backend == "postgresql" and databases.counts_statements:
                     _count_statements(one, operation.name, operation.calls, databases)
             for turn in range(rounds):
