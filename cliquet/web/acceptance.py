@@ -23,6 +23,9 @@ Accept = Callable[[Any], Any]
 # JSON numbers that every storage keeps; colander passes others on, and the schema refuses them.
 _LEAST_INTEGER, _GREATEST_INTEGER = -(2**63), 2**64 - 1
 
+# The types of values that are as they are, and of which everybody may have the same.
+_UNCOPIED = frozenset((str, bool, type(None)))
+
 DOUBT = object()
 """The answer about a value that colander has to judge."""
 
@@ -66,7 +69,8 @@ class Acceptance:
         # A schema that is copied for each request is not worth the time.
         self._is_used = False
         self._accept: Accept | None = None
-        self._attributes: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self._present: list[dict[str, Any]] = []
+        self._compiled_from: list[dict[str, Any]] = []
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copied or pickled schema begins anew, because the compiled functions know the old nodes.
@@ -80,10 +84,9 @@ class Acceptance:
                 self._is_used = True
                 return DOUBT
             accept = self._accept = self._compile()
-        for present, compiled in self._attributes:
-            if present != compiled:
-                self._accept, self._is_used = None, False
-                return DOUBT
+        if self._present != self._compiled_from:
+            self._accept, self._is_used = None, False
+            return DOUBT
         try:
             return accept(value)
         except (_DoubtError, colander.Invalid):
@@ -95,18 +98,25 @@ class Acceptance:
         try:
             accept = _compiled(self.node, classes[start:])
         except _DoubtError:
-            self._attributes = []
+            self._present = self._compiled_from = []
             return lambda value: DOUBT
-        self._attributes = _attributes(self.node)
+        self._present = _attributes(self.node)
+        self._compiled_from = [_kept(attributes) for attributes in self._present]
         return accept
 
 
-def _attributes(node: Any) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return the attributes of a tree of nodes and of their types, and copies of them."""
-    kept = vars(node), vars(node.typ)
-    copies = {**kept[0], "children": list(node.children)}, dict(kept[1])
-    below = [pair for child in node.children for pair in _attributes(child)]
-    return [*zip(kept, copies, strict=True), *below]
+def _attributes(node: Any) -> list[dict[str, Any]]:
+    """Return the attributes of a tree of nodes and of their types."""
+    below = [attributes for child in node.children for attributes in _attributes(child)]
+    return [vars(node), vars(node.typ), *below]
+
+
+def _kept(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy, which keeps the nodes below even if others are put beside them."""
+    children = attributes.get("children")
+    if type(children) is not list:
+        return dict(attributes)
+    return {**attributes, "children": list(children)}
 
 
 def _is_exact(classes: tuple[type, ...]) -> bool:
@@ -201,10 +211,11 @@ def _sequence(node: Any, typ: Any) -> Accept:
 
 
 def _mapping(node: Any, typ: Any) -> Accept:
-    members = [
-        (child.name, child, _is_blank_absent(child.typ), _compiled(child))
-        for child in node.children
-    ]
+    members = []
+    for child in node.children:
+        accept_child = _compiled(child)
+        kind = _ACCEPTED_BY_TYPE.get(accept_child)
+        members.append((child.name, child, _is_blank_absent(child.typ), kind, accept_child))
     names = frozenset(child.name for child in node.children)
     if len(names) != len(members):
         raise _DoubtError
@@ -215,10 +226,18 @@ def _mapping(node: Any, typ: Any) -> Accept:
             raise _DoubtError
         result = {}
         given = 0
-        for name, child, is_blank_absent, accept_member in members:
+        for name, child, is_blank_absent, kind, accept_member in members:
             if name in value:
                 given += 1
                 item = value[name]
+                # Most members are texts and the like, and a call for each takes longer.
+                if (
+                    type(item) is kind
+                    and (item or kind is not str)
+                    and (kind is not int or _LEAST_INTEGER <= item <= _GREATEST_INTEGER)
+                ):
+                    result[name] = item
+                    continue
                 if item or not is_blank_absent:
                     result[name] = accept_member(item)
                     continue
@@ -229,7 +248,7 @@ def _mapping(node: Any, typ: Any) -> Accept:
                 raise _DoubtError
             for name, item in value.items():
                 if name not in names:
-                    result[name] = _copied(item)
+                    result[name] = item if type(item) is str else _copied(item)
         return result
 
     return accept
@@ -251,32 +270,37 @@ def _absent(node: Any) -> Any:
 # function makes the function that accepts the values of one node, by the options of its type.
 
 
+def _accept_text(value: Any) -> Any:
+    # Colander takes the empty text as absent, unless the type says otherwise.
+    if type(value) is str and value:
+        return value
+    raise _DoubtError
+
+
+def _accept_any_text(value: Any) -> Any:
+    if type(value) is str:
+        return value
+    raise _DoubtError
+
+
 def _string(node: Any, typ: Any) -> Accept:
     if typ.encoding is not None:
         raise _DoubtError
-    is_empty_kept = typ.allow_empty
+    return _accept_any_text if typ.allow_empty else _accept_text
 
-    def accept(value: Any) -> Any:
-        # Colander takes the empty text as absent, unless the type says otherwise.
-        if type(value) is str and (value or is_empty_kept):
-            return value
-        raise _DoubtError
 
-    return accept
+def _accept_integer(value: Any) -> Any:
+    # A boolean is no integer, and what JSON cannot keep is refused elsewhere.
+    if type(value) is int and _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
+        return value
+    raise _DoubtError
 
 
 def _integer(node: Any, typ: Any) -> Accept:
     # Both functions of the type return an integer as it is.
     if typ.num is not int and getattr(typ.num, "__module__", None) != "colander":
         raise _DoubtError
-
-    def accept(value: Any) -> Any:
-        # A boolean is no integer, and what JSON cannot keep is refused elsewhere.
-        if type(value) is int and _LEAST_INTEGER <= value <= _GREATEST_INTEGER:
-            return value
-        raise _DoubtError
-
-    return accept
+    return _accept_integer
 
 
 def _float(node: Any, typ: Any) -> Accept:
@@ -293,12 +317,20 @@ def _float(node: Any, typ: Any) -> Accept:
     return accept
 
 
+def _accept_truth(value: Any) -> Any:
+    if type(value) is bool:
+        return value
+    raise _DoubtError
+
+
 def _boolean(node: Any, typ: Any) -> Accept:
     try:
         # The type may give the two words any meaning.
         meanings = {value: typ.deserialize(node, value) for value in (False, True)}
     except colander.Invalid:
         raise _DoubtError from None
+    if meanings[True] is True and meanings[False] is False:
+        return _accept_truth
 
     def accept(value: Any) -> Any:
         if type(value) is bool:
@@ -308,13 +340,14 @@ def _boolean(node: Any, typ: Any) -> Accept:
     return accept
 
 
-def _list(node: Any, typ: Any) -> Accept:
-    def accept(value: Any) -> Any:
-        if type(value) is list:
-            return _copied(value)
-        raise _DoubtError
+def _accept_list(value: Any) -> Any:
+    if type(value) is list:
+        return value.copy() if _UNCOPIED.issuperset(map(type, value)) else _copied(value)
+    raise _DoubtError
 
-    return accept
+
+def _list(node: Any, typ: Any) -> Accept:
+    return _accept_list
 
 
 def _copied(value: Any) -> Any:
@@ -326,13 +359,26 @@ def _copied(value: Any) -> Any:
         return value
     if kind is float and math.isfinite(value):
         return value
-    # Most values are texts, and need no call.
+    # Most values are texts and the like, and need no call.
     if kind is list:
+        if _UNCOPIED.issuperset(map(type, value)):
+            return value.copy()
         return [item if type(item) is str else _copied(item) for item in value]
     if kind is dict:
+        if _UNCOPIED.issuperset(map(type, value.values())):
+            return value.copy()
         return {name: item if type(item) is str else _copied(item) for name, item in value.items()}
     raise _DoubtError
 
+
+# The functions that accept each value of a type, but for the empty text, and for integers that JSON
+# cannot keep.
+_ACCEPTED_BY_TYPE: dict[Accept, type] = {
+    _accept_text: str,
+    _accept_any_text: str,
+    _accept_integer: int,
+    _accept_truth: bool,
+}
 
 # Types that stand for themselves; a subclass of an application may do anything.
 _COMPILERS: dict[type, Callable[[Any, Any], Accept]] = {
