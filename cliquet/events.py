@@ -268,10 +268,11 @@ def weigh_replaced(request: Request) -> int:
     for stacked in stack.values():
         if stacked.action is not ACTIONS.UPDATE:
             continue
-        for record in stacked.records[stacked.weighed :]:
+        replaced = [record.get("old") for record in stacked.records[stacked.weighed :]]
+        if replaced:
             # The records of an application may be any values.
             with contextlib.suppress(TypeError):
-                size += jsonio.memory_bytes(jsonio.dumps(record.get("old")))
+                size += jsonio.memory_bytes(jsonio.dumps(replaced))
         stacked.weighed = len(stacked.records)
     return size
 

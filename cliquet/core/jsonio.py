@@ -56,8 +56,12 @@ def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:
     ----------
     default : is called first for objects without a JSON form; it raises `TypeError` to decline.
     """
-    # An iterator can be read only once, but the slow path below starts again from the top.
-    drained: dict[int, tuple[Any, list[Any]]] = {}
+    try:
+        # Options, and a function for other objects, take four times as long.
+        return orjson.dumps(value)
+    except TypeError:
+        # An iterator can be read only once, but the slow path below starts again from the top.
+        drained: dict[int, tuple[Any, list[Any]]] = {}
 
     def convert(item: Any) -> Any:
         if id(item) in drained:
@@ -75,8 +79,7 @@ def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:
     try:
         return orjson.dumps(value, default=convert, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
-        # This happens with integers beyond 64 bits, half surrogate pairs, and nesting beyond the
-        # limit of orjson.
+        # Integers beyond 64 bits, half surrogate pairs, and nesting beyond the limit of orjson.
         pass
     try:
         return _dumps_slowly(_plain(value, convert))

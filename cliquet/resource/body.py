@@ -182,10 +182,11 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
     except AttributeError:
         allowed = "the record, a dictionary"
         raise wrong_result(resource, "process_record", record, allowed) from None
-    converted = {
-        name: value if type(value) in _PLAIN_TYPES else _of_json(resource, name, value)
-        for name, value in members
-    }
+    converted = dict(members)
+    if not _PLAIN_TYPES.issuperset(map(type, converted.values())):
+        for name, value in converted.items():
+            if type(value) not in _PLAIN_TYPES:
+                converted[name] = _of_json(resource, name, value)
     known = vars(resource)
     if _LIMIT not in known:
         # A resource may store many records of one batch.
@@ -202,24 +203,21 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
 
 
 def _of_json(resource: UserResource, name: str, value: Any) -> Any:
-    if _is_flat(value):
+    kind = type(value)
+    if kind is list:
+        is_flat = _EXACT_TYPES.issuperset(map(type, value))
+    else:
+        is_flat = (
+            kind is dict
+            and _TEXTS.issuperset(map(type, value))
+            and _EXACT_TYPES.issuperset(map(type, value.values()))
+        )
+    if is_flat:
         return value.copy()
     try:
         return jsonio.loads(jsonio.dumps(value, default=jsonio.refuse_nameless))
     except jsonio.NamelessError as error:
         raise unstorable(resource, name, str(error)) from None
-
-
-def _is_flat(value: Any) -> bool:
-    """Return whether a value is a list or an object of texts and the like, as JSON has them."""
-    kind = type(value)
-    if kind is dict:
-        if not _TEXTS.issuperset(map(type, value)):
-            return False
-        value = value.values()
-    elif kind is not list:
-        return False
-    return _EXACT_TYPES.issuperset(map(type, value))
 
 
 def _data_bytes(resource: UserResource, record: Record) -> int:

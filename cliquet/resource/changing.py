@@ -168,8 +168,9 @@ def _change_all(resource: UserResource, asked: Sequence[Asked], allowed: Allowed
     generator: Any = resource.model.id_generator
     own_id: Any = resource.record_id
     ids = [one.record_id for one in asked]
-    if not all(generator.match(one) and is_storable_key(one) for one in ids):
-        return []
+    for one in ids:
+        if not generator.match(one) or not is_storable_key(one):
+            return []
     records = SeveralRecords(resource.model, own_id, ids)
     planned = list(_planned(resource, asked, allowed, records))
     while planned and not allowed.has_room_for(

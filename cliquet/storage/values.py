@@ -28,6 +28,8 @@ def copy_json(value: JSONValue) -> JSONValue:
     if kind is dict:
         return copy_object(value)
     if kind is list:
+        if _UNCOPIED.issuperset(map(type, value)):
+            return value.copy()
         return [item if type(item) in _UNCOPIED else copy_json(item) for item in value]
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -62,12 +64,13 @@ def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
     except (TypeError, AttributeError):
         name = next(name for name in value if not isinstance(name, str))
         raise TypeError(f"Names of a JSON object are text, not {name!r}.") from None
-    return {
-        name if type(name) is str else str.__str__(name): item
-        if type(item := value[name]) in _UNCOPIED
-        else copy_json(item)
-        for name in names
-    }
+    copy: dict[str, JSONValue] = {}
+    for name in names:
+        item = value[name]
+        if type(item) not in _UNCOPIED:
+            item = copy_object(item) if type(item) is dict else copy_json(item)
+        copy[name if type(name) is str else str.__str__(name)] = item
+    return copy
 
 
 def copy_again(stored: dict[str, Any]) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def _subrequest_schema(name: str, **path_options: Any) -> colander.SchemaNode:
 
 
 _MEMBERS = frozenset(("method", "path", "headers", "body"))
+_TEXTS = frozenset((str,))
 
 
 def _is_acceptable(item: Any) -> bool:
@@ -102,7 +103,7 @@ def _is_acceptable(item: Any) -> bool:
         and type(method) is str
         and method in METHODS
         and type(headers) is dict
-        and all(type(value) is str for value in headers.values())
+        and _TEXTS.issuperset(map(type, headers.values()))
         and type(body) is dict
     )
 

@@ -211,7 +211,7 @@ def _sequence(node: Any, typ: Any) -> Accept:
 
 
 def _mapping(node: Any, typ: Any) -> Accept:
-    members = []
+    members: list[tuple[str, Any, bool, Any, Accept]] = []
     for child in node.children:
         accept_child = _compiled(child)
         kind = _ACCEPTED_BY_TYPE.get(accept_child)

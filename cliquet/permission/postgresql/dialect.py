@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from cliquet.connections.sql import SQL
@@ -63,7 +64,7 @@ class PostgreSQLPermissionDialect(PermissionDialect):
             "INSERT INTO access_control_entries (object_id, permission, principal) VALUES "
             + ", ".join(["(%s, %s, %s)"] * len(aces))
             + " ON CONFLICT DO NOTHING",
-            tuple(text for ace in aces for text in ace),
+            tuple(chain.from_iterable(aces)),
         )
 
     def granting(self, bound_permissions: Sequence[BoundPermission]) -> SQL:

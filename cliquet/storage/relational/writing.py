@@ -78,8 +78,8 @@ class Writer:
 
     def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
         """Store new records of one collection; return the stored records."""
-        are_alike = all(draft.has_random_id and draft.supplied is None for draft in drafts)
-        if not are_alike or len(drafts) < 2:
+        are_random = {draft.has_random_id for draft in drafts} == {True}
+        if not are_random or len(drafts) < 2 or _are_supplied(drafts):
             return [self.put(draft) for draft in drafts]
         rows = [(draft.id, self._steps.dumps(draft.data)) for draft in drafts]
         with self._client.begin() as session:
@@ -89,10 +89,8 @@ class Writer:
 
     def put_all(self, drafts: Sequence[Draft]) -> list[Record]:
         ids = [draft.id for draft in drafts]
-        if len(drafts) < 2 or any(draft.supplied is not None for draft in drafts):
-            return [self.put(draft) for draft in drafts]
-        if len({*ids}) < len(ids):
-            # A statement can write each row only once.
+        # A statement can write each row only once.
+        if len(drafts) < 2 or _are_supplied(drafts) or len({*ids}) < len(ids):
             return [self.put(draft) for draft in drafts]
         key, rows = drafts[0].key, [(draft.id, self._steps.dumps(draft.data)) for draft in drafts]
         with self._client.begin() as session:
@@ -168,6 +166,11 @@ class Writer:
             f"SELECT rank, id, last_modified, data FROM ({union}) AS found ORDER BY rank LIMIT 1",
             tuple(parameters),
         )
+
+
+def _are_supplied(drafts: Sequence[Draft]) -> bool:
+    """Return whether a caller wants a timestamp for one of the records."""
+    return [draft.supplied for draft in drafts].count(None) < len(drafts)
 
 
 def _unique_values(draft: Draft) -> Iterable[tuple[str, Any]]:
