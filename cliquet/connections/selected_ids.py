@@ -70,10 +70,32 @@ class SelectedIds:
         ------
         BackendError : the database cannot be reached.
         """
+        return self.first_at(number, None)[0]
+
+    def first_at(self, number: int, value: SQL | None) -> tuple[list[str], Any]:
+        """Return that many of the ids, and a value of the same moment.
+
+        Parameters
+        ----------
+        value : query for one value; ``None`` if nobody needs any.
+
+        Returns
+        -------
+        The ids, and the value. Without ids, there is no value.
+
+        Raises
+        ------
+        BackendError : the database cannot be reached.
+        """
         text, parameters = self.search(max(number, FEW + 1))
-        rows = self._rows(f"{text} LIMIT %s", (*parameters, number))
+        text, parameters = f"{text} LIMIT %s", (*parameters, number)
+        if value is not None:
+            text = f"SELECT *, ({value.text}) FROM ({text}) AS first"  # noqa: S608 - as above
+            parameters = (*value.parameters, *parameters)
+        rows = self._rows(text, parameters)
         self.are_few = not rows or rows[0][1] <= FEW
-        return [row[0] for row in rows]
+        found = rows[0][2] if rows and value is not None else None
+        return [row[0] for row in rows], found
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(row[0] for row in self._rows(*self.query)))

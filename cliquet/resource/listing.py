@@ -36,7 +36,14 @@ from cliquet.web import rendering, urls
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["delete_list", "get_list", "next_page_url", "page_token", "read_timestamp"]
+__all__ = [
+    "delete_list",
+    "get_list",
+    "know_timestamp",
+    "next_page_url",
+    "page_token",
+    "read_timestamp",
+]
 
 T = TypeVar("T")
 
@@ -61,6 +68,8 @@ def get_list(resource: UserResource) -> Any:
     for name in sent_parameters(resource.request):
         is_of_changes = is_of_changes or name.strip() == "_since"
     departed = departed_list.begun(resource) if is_of_changes else None
+    if departed is None:
+        resource._fix_list()
     comes_with_page = departed is None and _timestamp_comes_with_page(resource)
     if not comes_with_page:
         # The timestamp is read before the records: it may be older than they are, but never newer
@@ -316,6 +325,12 @@ def read_timestamp(request: Request, read: Callable[[], T]) -> T:
         ) from error
 
 
+def know_timestamp(resource: UserResource, timestamp: int) -> None:
+    """Let a timestamp, in ms, be that of the collection for the whole request."""
+    resource._timestamp = timestamp
+    logs.bind(collection_timestamp=timestamp)
+
+
 def _timestamp_comes_with_page(resource: UserResource) -> bool:
     """Return whether a list does not need the timestamp before its records are read.
 
@@ -340,6 +355,5 @@ def _take_timestamp(resource: UserResource, records: list[Record]) -> bool:
         if timestamp is None and records.claim is not None:
             timestamp = read_timestamp(resource.request, records.claim)
         if timestamp is not None:
-            resource._timestamp = timestamp
-            logs.bind(collection_timestamp=timestamp)
+            know_timestamp(resource, timestamp)
     return resource._timestamp is not None

@@ -168,6 +168,9 @@ class ShareableResource(UserResource):
     def _view(self) -> View:
         return shared_view.of_request(self.request, self.context, self.model)
 
+    def _fix_list(self) -> None:
+        shared_view.fix(self)
+
     def _selected_ids(self) -> IdQuery | None:
         """Return a query for the ids of the shared records, if the storage can use it."""
         context = self.context

@@ -5,19 +5,57 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
 
+from cliquet.core.shortcuts import Shortcut
+from cliquet.resource import judging, listing
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.resource.sync_token import digest
 from cliquet.resource.syncing import WHOLE, View
 from cliquet.security.authorization import write_implies_read
 from cliquet.security.principals import with_prefixed_userid
-from cliquet.security.shared_listing import joins
+from cliquet.security.shared_listing import SharedListing, joins, wait_for_commits
 
-__all__ = ["of_request"]
+if TYPE_CHECKING:
+    from cliquet.resource.shareable import ShareableResource
+
+__all__ = ["fix", "of_request"]
+
+_TIMESTAMP = Shortcut("_timestamp_comes_with_page", "timestamp")
+
+
+def fix(resource: ShareableResource) -> None:
+    """Let the timestamp of a list be no later than the search for its shared records (H-9.8).
+
+    A record that is shared after the search may be missing in the list. With a timestamp of later,
+    the client would not get it with ``_since`` either. One that is too early lets a client get
+    twice what has changed between the search and the list.
+    """
+    context, model = resource.context, resource.model
+    if not isinstance(context, SharedListing):
+        return
+    if context.selected_ids is None and not context.shared_ids:
+        return
+    found_at = context.found_at
+    if (
+        found_at is not None
+        and found_at.key == (model.parent_id, model.collection_id)
+        and model.pages_have_timestamp
+        and _TIMESTAMP.is_open(resource)
+    ):
+        listing.know_timestamp(resource, found_at.timestamp)
+        return
+    if context.selected_ids is None:
+        context.selected_ids = context.joined_ids
+    if resource._selected_ids() is not None:
+        # The list searches by itself, at the moment of its records.
+        return
+    _ = resource.timestamp
+    wait_for_commits(resource.request.registry.permission)
+    judging.check_list(context)
 
 
 def of_request(request: Request, context: Any, model: ShareableModel) -> View:
@@ -37,11 +75,7 @@ def of_request(request: Request, context: Any, model: ShareableModel) -> View:
     bound = getattr(policy, "get_bound_permissions", None) or write_implies_read
 
     def find() -> list[str]:
-        permission = request.registry.permission
-        if getattr(permission, "is_written_after_records", False) is True:
-            # Records that are visible by now may have been shared, or taken away, with permissions
-            # that are still to be written.
-            permission.wait_for_commits()
+        wait_for_commits(request.registry.permission)
         found: list[str] = fetch("read", principals, bound)
         return found
 

@@ -398,6 +398,9 @@ class UserResource:
         """Return what the user may see of the collection."""
         return WHOLE
 
+    def _fix_list(self) -> None:
+        """Make sure that a list lacks no change up to its timestamp."""
+
     def _body_data(self) -> Record:
         """Return the ``data`` of the client."""
         return body.sent_data(self.request)

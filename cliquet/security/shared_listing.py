@@ -6,7 +6,7 @@ import functools
 import weakref
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pyramid.authorization import Authenticated
 from pyramid.httpexceptions import HTTPForbidden
@@ -15,9 +15,10 @@ from pyramid.request import Request
 from cliquet import settings
 from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
+from cliquet.storage.selection import CollectionKey
 from cliquet.types import GetBoundPermissions, IdQuery
 
-__all__ = ["SharedListing", "finds_shared_records", "joins", "may_list_nothing"]
+__all__ = ["FoundAt", "SharedListing", "finds_shared_records", "joins", "may_list_nothing"]
 
 MAX_TRAVELLING: Final = 200
 """Number of ids that are given to the storage although it could find them itself.
@@ -31,7 +32,26 @@ _NO_RECORD: Final = ""
 
 _SELECTS = Shortcut("accessible_ids", "principals_accessible_objects")
 _JOINS = Shortcut("can_join", "get_all", "delete_all")
+_FIRST_IDS = Shortcut("first_ids", "collection_timestamp")
+_POSITIONS = Shortcut("collection_positions", "collection_timestamp")
 _FINDS_AS_PUBLISHED = Shortcut("select_shared_records", "fetch_shared_records", "extract_object_id")
+
+
+# Code of an application in one of these must run only once: it may choose another collection.
+_IS_IN_COMMON_PLACE = Shortcut("_may_be_made_ahead", "__init__", "get_parent_id")
+
+
+class FoundAt(NamedTuple):
+    """The moment at which the shared records of a collection were found, or an earlier one.
+
+    Attributes
+    ----------
+    key : the collection.
+    timestamp : its timestamp then, in ms.
+    """
+
+    key: CollectionKey
+    timestamp: int
 
 
 class _Search:
@@ -73,15 +93,18 @@ class SharedListing:
     shared_ids : ids of the records to which a shared list is limited; empty for no limit.
     selected_ids : query that finds them in the database; ``None`` if they must be transferred.
     joined_ids : the same query, also if there are so few ids that they are transferred.
+    found_at : moment from which on the ids may lack those of changes; ``None`` if it is not known.
     """
 
     get_shared_ids: Callable[..., set[str]] | None = None
     selected_ids: IdQuery | None = None
     joined_ids: IdQuery | None = None
+    found_at: FoundAt | None = None
     get_permission_object_id: Callable[..., str]
     required_permission: str | None
     resource_name: str | None
     _request: Request
+    _service: Any
     _shared_ids: list[str] | None = None
     # The value of `get_shared_ids`, as long as nobody has replaced it.
     _search: _Search | None = None
@@ -100,7 +123,8 @@ class SharedListing:
     @shared_ids.setter
     def shared_ids(self, ids: list[str]) -> None:
         self._shared_ids = ids
-        self.selected_ids = None
+        # The query may find others than these, which an application may have chosen.
+        self.selected_ids = self.joined_ids = self.found_at = None
 
     def _search_with(self, backend: Any) -> None:
         """Use a permission backend to find the shared records of the requested collection."""
@@ -149,14 +173,44 @@ class SharedListing:
         )
         if selected is None or not joins(self._request.registry.storage, selected):
             return None
-        self.joined_ids = selected
-        found = selected.first(MAX_TRAVELLING + 1)
+        found, found_at = self._first_of(selected)
         if len(found) > MAX_TRAVELLING:
             self._shared_ids, self.selected_ids = None, selected
         elif found:
             # An id comes once for each principal and permission.
             self.shared_ids = list(dict.fromkeys(found))
+        self.joined_ids, self.found_at = selected, found_at
         return bool(found)
+
+    def _first_of(self, selected: IdQuery) -> tuple[list[str], FoundAt | None]:
+        """Return the first ids of a query, and the moment at which they were found, if known."""
+        key, storage = self._common_place(), self._request.registry.storage
+        number = MAX_TRAVELLING + 1
+        if key is None or not _FIRST_IDS.is_open(storage):
+            return selected.first(number), None
+        found, timestamp = storage.first_ids(
+            selected, number, collection_id=key.collection_id, parent_id=key.parent_id
+        )
+        return found, None if timestamp is None else FoundAt(key, timestamp)
+
+    def _common_place(self) -> CollectionKey | None:
+        """Return the collection of a list, if no code of the application can have moved it."""
+        cls = getattr(self._service, "resource", None)
+        is_read = self.required_permission == "read"
+        if cls is None or not is_read or not _IS_IN_COMMON_PLACE.is_open_in(cls):
+            return None
+        return CollectionKey(parent_id="", collection_id=cls.__name__.lower())
+
+    def look_at_timestamp(self) -> FoundAt | None:
+        """Return the present moment for a search that follows, if that is free of side effects."""
+        key, storage = self._common_place(), self._request.registry.storage
+        if key is None or not _POSITIONS.is_open(storage):
+            return None
+        position = storage.collection_positions([key]).get(key)
+        if position is None:
+            return None
+        wait_for_commits(self._request.registry.permission)
+        return FoundAt(key, position.timestamp)
 
     def _is_searching_as_published(self) -> bool:
         """Return whether the application has no other way to find shared records (P-25.9)."""
@@ -223,7 +277,11 @@ def finds_shared_records(
     if isinstance(context, SharedListing):
         is_found = context.select_shared_records(permission, principals, bound)
     if is_found is None:
+        is_shared = isinstance(context, SharedListing)
+        found_at = context.look_at_timestamp() if is_shared else None
         is_found = bool(context.fetch_shared_records(permission, principals, bound))
+        if is_shared:
+            context.found_at = found_at
     # Somebody who has lost the last record must learn of it.
     return is_found or (Authenticated in principals and may_list_nothing(context))
 
@@ -241,5 +299,13 @@ def may_list_nothing(context: Any) -> bool:
     # A client that knows no tokens begins with a list of all.
     if not has_token and not settings.shows_departures(configured, name):
         return False
+    selected = context.joined_ids
     context.shared_ids = [_NO_RECORD]
+    context.joined_ids = selected
     return True
+
+
+def wait_for_commits(permission: Any) -> None:
+    """Wait for the permissions that belong to what is visible in the storage by now."""
+    if getattr(permission, "is_written_after_records", False) is True:
+        permission.wait_for_commits()

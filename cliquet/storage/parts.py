@@ -15,7 +15,7 @@ from cliquet.storage.departures import Departed, Departure
 from cliquet.storage.history import History
 from cliquet.storage.selection import CollectionKey, Draft, Names, Scope, Selection
 from cliquet.storage.watching import Position
-from cliquet.types import ACEQuery, Record
+from cliquet.types import ACEQuery, IdQuery, Record
 
 __all__ = [
     "BulkWriting",
@@ -75,6 +75,11 @@ class JointReading(Protocol):
         self, key: CollectionKey, object_ids: Sequence[str], names: Names
     ) -> list[Record]:
         """Return the live records with these ids."""
+
+    def first_ids(
+        self, key: CollectionKey, ids: IdQuery, number: int
+    ) -> tuple[list[str], int | None]:
+        """Return ids, and a timestamp of the collection up to which these lack none, if known."""
 
 
 class ReadingChanges(Protocol):

@@ -37,6 +37,28 @@ class StorageSelecting:
         """
         return False
 
+    def first_ids(
+        self, ids: IdQuery, number: int, *, collection_id: str, parent_id: str
+    ) -> tuple[list[str], int | None]:
+        """Return some ids of a query, and the timestamp of a collection at that moment (H-9.8).
+
+        A subclass that overrides :meth:`collection_timestamp` must override this method too, if it
+        still knows both at once.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        ids : query for which :meth:`can_join` is true.
+        number : how many ids.
+
+        Returns
+        -------
+        The ids, and the timestamp in ms: ids that are found later differ only by changes with later
+        timestamps. It is ``None`` if it is not known, or if the collection was never touched.
+        """
+        return ids.first(number), None
+
     def can_join_aces(self, aces: ACEQuery, *, collection_id: str, parent_id: str) -> bool:
         """Return whether :meth:`find_with_aces` now reads a record and these ACEs at once.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
-__all__ = ["Reading", "begin", "end", "present"]
+__all__ = ["Reading", "begin", "end", "need", "present"]
 
 
 class Reading:
@@ -49,3 +49,10 @@ def end() -> None:
 def present() -> Reading | None:
     """Return what the request must see; ``None`` if it has to read from the primary."""
     return _reading.get()
+
+
+def need(timestamp: int | None) -> None:
+    """Let what is read later be no older than a timestamp of the collection, in ms."""
+    found = _reading.get()
+    if found is not None and timestamp is not None and timestamp > found.needed:
+        found.needed = timestamp

@@ -29,8 +29,9 @@ from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader, record_of, touched
 from cliquet.storage.relational.steps import HOME, Steps
 from cliquet.storage.selection import CollectionKey, Names, Selection
+from cliquet.storage.watching import Position
 from cliquet.transactions import reading
-from cliquet.types import ACEQuery, Record
+from cliquet.types import ACEQuery, IdQuery, Record
 
 __all__ = ["ChoosingReader"]
 
@@ -114,6 +115,18 @@ class ChoosingReader(Reader):
             lambda: super(ChoosingReader, self).find_with_aces(key, object_id, names, aces),
             lambda found: found[0][names.modified_field] if found[0] else None,
         )
+
+    def first_ids(
+        self, key: CollectionKey, ids: IdQuery, number: int
+    ) -> tuple[list[str], int | None]:
+        found, timestamp = super().first_ids(key, ids, number)
+        reading.need(timestamp)
+        return found, timestamp
+
+    def positions(self, keys: Sequence[CollectionKey]) -> dict[CollectionKey, Position]:
+        found = super().positions(keys)
+        reading.need(max((one.timestamp for one in found.values()), default=None))
+        return found
 
     def page(self, selection: Selection) -> tuple[list[Record], int]:
         def copied() -> tuple[int | None, tuple[list[Record], int]]:

@@ -14,6 +14,7 @@ import orjson
 
 from cliquet.connections.attempts import attempts
 from cliquet.connections.selected_aces import SelectedACEs, grouped
+from cliquet.connections.selected_ids import SelectedIds
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
@@ -32,7 +33,7 @@ from cliquet.storage.relational.steps import (
 from cliquet.storage.relational.text import SQL
 from cliquet.storage.selection import CollectionKey, Names, Selection
 from cliquet.storage.watching import Position
-from cliquet.types import ACEQuery, Record
+from cliquet.types import ACEQuery, IdQuery, Record
 
 __all__ = ["Reader", "record_of", "touched"]
 
@@ -63,6 +64,8 @@ class Reader:
     ----------
     is_readonly : whether the service never writes.
     """
+
+    _replica: Any = None
 
     def __init__(
         self, client: SQLClient, steps: Steps, queries: Queries, *, is_readonly: bool
@@ -175,6 +178,20 @@ class Reader:
                 record[names.id_field] = object_id
                 record[names.modified_field] = timestamp
         return record, found
+
+    def first_ids(
+        self, key: CollectionKey, ids: IdQuery, number: int
+    ) -> tuple[list[str], int | None]:
+        """Return ids, and a timestamp of the collection up to which these lack none, if known."""
+        if (
+            not isinstance(ids, SelectedIds)
+            or ids.client is not self._client
+            # A replica for the other tables may have no counters.
+            or ids.replica is not self._replica
+        ):
+            return ids.first(number), None
+        found, timestamp = ids.first_at(number, SQL(SELECT_TIMESTAMP, key))
+        return found, touched(timestamp)
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         row = self._row(key, object_id)

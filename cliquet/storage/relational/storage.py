@@ -130,6 +130,12 @@ class RelationalStorage(WritesOfSeveral):
         names = tuple.__new__(Names, (id_field, modified_field, DEFAULT_DELETED_FIELD))
         return self._joint_reader.find_with_aces(key, object_id, names, aces)
 
+    def first_ids(
+        self, ids: IdQuery, number: int, *, collection_id: str, parent_id: str
+    ) -> tuple[list[str], int | None]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        return self._joint_reader.first_ids(key, ids, number)
+
     def find_many(
         self,
         collection_id: str,

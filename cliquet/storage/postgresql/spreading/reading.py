@@ -23,7 +23,7 @@ from cliquet.storage.relational.reading import Reader
 from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
 from cliquet.storage.spreading import Spread, SpreadTimestamp, latest_of, whole_parent
 from cliquet.storage.watching import Position
-from cliquet.types import ACEQuery, Record
+from cliquet.types import ACEQuery, IdQuery, Record
 
 __all__ = ["SpreadChangeReader", "SpreadReader"]
 
@@ -93,6 +93,14 @@ class SpreadReader:
         """Return a live record, or ``None``, and ACEs."""
         shard = self._table.shard_of(key, object_id)
         return self._reader.find_with_aces(shard, object_id, names, aces)
+
+    def first_ids(
+        self, key: CollectionKey, ids: IdQuery, number: int
+    ) -> tuple[list[str], int | None]:
+        """Return ids, and a timestamp up to which these lack none, if one statement has both."""
+        if self._table.find(key) is None:
+            return self._reader.first_ids(key, ids, number)
+        return ids.first(number), None
 
     def find_many(
         self, key: CollectionKey, object_ids: Sequence[str], names: Names
