@@ -23,6 +23,7 @@ __all__ = ["SELECT_HISTORY", "SELECT_TIMESTAMP", "Queries"]
 
 SELECT_TIMESTAMP = f"SELECT last_modified FROM timestamps WHERE {HOME}"
 SELECT_HISTORY = f"SELECT last_modified, purged, epoch FROM timestamps WHERE {HOME}"
+_HOME_OF_COUNTER = "counter.parent_id = %s AND counter.collection_id = %s"
 _SELECT_LIVE = f"SELECT live FROM timestamps WHERE {HOME}"
 _COLUMNS = "id, last_modified, deleted, data"
 
@@ -57,15 +58,15 @@ _NO_ORDER = SQL("")
 
 
 class _Head(NamedTuple):
-    """What a page reads of its collection.
+    """What a page reads of its collection, in one row if the collection has one.
 
     Attributes
     ----------
     history : columns with the horizon and the epoch, which are null if they are not wanted.
-    source : the tables of the columns, if they are not queries.
+    source : the table of the columns; nothing for several collections.
     """
 
-    timestamp: SQL
+    timestamp: str
     history: str = "NULL, NULL"
     source: SQL = SQL("")
 
@@ -127,7 +128,8 @@ class Queries:
         The first row has the values of the whole list, even for an empty page: the timestamp in the
         place of that of a record, and the total. The last two columns have the history, if the list
         has tombstones. The total is -1 if the rows are all that match, or if nobody needs it. A
-        union has no defined order, so that the first column has ranks.
+        union has no defined order, so that the first column has ranks. A collection that has no row
+        of its own, and therefore no records, has no such row either.
 
         Parameters
         ----------
@@ -135,20 +137,17 @@ class Queries:
         """
         rows, head, total = self._parts_of_page(selection, key)
         return SQL(
-            f"SELECT 0 AS n, NULL AS id, {head.timestamp.text} AS last_modified, NULL AS deleted,"
+            f"SELECT 0 AS n, NULL AS id, {head.timestamp} AS last_modified, NULL AS deleted,"
             f" NULL AS data, ({total.text}) AS total, {head.history}{head.source.text}"
             f" UNION ALL SELECT row_number() OVER () AS n, {_COLUMNS}, 0 AS total, 0, ''"
             f" FROM ({rows.text}) AS page",
-            (
-                *head.timestamp.parameters,
-                *total.parameters,
-                *head.source.parameters,
-                *rows.parameters,
-            ),
+            (*total.parameters, *head.source.parameters, *rows.parameters),
         )
 
     def page_as_text(self, selection: Selection, key: CollectionKey | None) -> SQL:
         """Return the same query with one row: the timestamp, the history, the total, and a text.
+
+        There is none if a collection has no row of its own.
 
         The text has the number of the records, a space, and the JSON of the records with
         :data:`BETWEEN_RECORDS` between them. The limit of the selection makes the order of the page
@@ -176,12 +175,11 @@ class Queries:
         text = f"count(entry) || ' ' || coalesce({together}, '')"
         # The text is made after the limit, of no more records than are listed.
         return SQL(
-            f"SELECT {head.timestamp.text}, {head.history}, ({total.text}),"
+            f"SELECT {head.timestamp}, {head.history}, ({total.text}),"
             f" (SELECT {self.dialect.raw(text)}"
             f" FROM (SELECT {entry.text} AS entry FROM ({rows.text}) AS page) AS entries)"
             f"{head.source.text}",
             (
-                *head.timestamp.parameters,
                 *total.parameters,
                 *entry.parameters,
                 *rows.parameters,
@@ -197,7 +195,7 @@ class Queries:
         matched = self._matching(selection)
         rows = self._rows(_COLUMNS, scope, [*matched.filters, *matched.ids], selection)
         if not selection.filters and key is not None:
-            total = SQL(_SELECT_LIVE, key)
+            total = SQL("counter.live")
         elif not selection.filters and isinstance(selection.scope.parent_id, Parents):
             total = SQL(SUM_LIVE + scope.text, scope.parameters)
         elif selection.limit or selection.pagination_rules:
@@ -207,7 +205,7 @@ class Queries:
                 if not rules.is_counted:
                     total = SQL("SELECT -1")
                 elif rules.known_total is not None and key is not None:
-                    total = _unless_known(total, rules.known_total, key)
+                    total = _unless_known(total, rules.known_total)
         else:
             # Such a page contains all records, so that the filters need not be evaluated again.
             total = SQL("SELECT -1")
@@ -375,21 +373,20 @@ def _joined(*pieces: str | SQL) -> SQL:
 
 def _head(key: CollectionKey | None, *, with_history: bool) -> _Head:
     if key is None:
-        return _Head(SQL("CAST(NULL AS BIGINT)"))
-    if not with_history:
-        return _Head(SQL(f"({SELECT_TIMESTAMP})", key))
-    counter = f"(SELECT 1) AS always LEFT JOIN ({SELECT_HISTORY}) AS counter ON TRUE"
-    return _Head(
-        SQL("counter.last_modified"), "counter.purged, counter.epoch", SQL(f" FROM {counter}", key)
-    )
+        return _Head("CAST(NULL AS BIGINT)")
+    # Queries of their own in the place of the columns would be planned one by one, which takes
+    # PostgreSQL longer than to run them.
+    source = SQL(f" FROM timestamps AS counter WHERE {_HOME_OF_COUNTER}", key)
+    history = "counter.purged, counter.epoch" if with_history else "NULL, NULL"
+    return _Head("counter.last_modified", history, source)
 
 
-def _unless_known(count: SQL, known: KnownTotal, key: CollectionKey) -> SQL:
+def _unless_known(count: SQL, known: KnownTotal) -> SQL:
     """Return the query for a total that is known, if the collection is as it was then."""
     # Neither database runs the branch that it does not take.
     return SQL(
-        f"SELECT CASE WHEN ({SELECT_TIMESTAMP}) = %s THEN %s ELSE ({count.text}) END",
-        (*key, known.timestamp, known.total, *count.parameters),
+        f"CASE WHEN counter.last_modified = %s THEN %s ELSE ({count.text}) END",
+        (known.timestamp, known.total, *count.parameters),
     )
 
 

@@ -213,7 +213,10 @@ class Reader:
     def _limited_page(self, selection: Selection, key: CollectionKey | None) -> _ReadPage:
         """Read a page from one text."""
         query = self._queries.page_as_text(selection, key)
-        ((timestamp, purged, epoch, total, text),) = self.rows(*query, key, raw=True)
+        found = self.rows(*query, key, raw=True)
+        if not found:
+            return _ReadPage(None, (None, None), 0, Page())
+        ((timestamp, purged, epoch, total, text),) = found
         digits, _, text = _raw(text).partition(b" ")
         number = int(digits)
         # Without a total, nobody needs it.
@@ -226,7 +229,10 @@ class Reader:
 
     def _whole_list(self, selection: Selection, key: CollectionKey | None) -> _ReadPage:
         """Read all records, which may be too many for one text."""
-        whole, *entries = sorted(self.rows(*self._queries.page(selection, key), key), key=_rank)
+        found = sorted(self.rows(*self._queries.page(selection, key), key), key=_rank)
+        if not found:
+            return _ReadPage(None, (None, None), 0, Page())
+        whole, *entries = found
         records = [record_of(self._steps, selection.names, *row[1:5]) for row in entries]
         total = whole[5] or 0
         if total == -1:
