@@ -185,7 +185,10 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
     converted = dict(members)
     if not _PLAIN_TYPES.issuperset(map(type, converted.values())):
         for name, value in converted.items():
-            if type(value) not in _PLAIN_TYPES:
+            kind = type(value)
+            if kind is list and _EXACT_TYPES.issuperset(map(type, value)):
+                converted[name] = value.copy()
+            elif kind not in _PLAIN_TYPES:
                 converted[name] = _of_json(resource, name, value)
     known = vars(resource)
     if _LIMIT not in known:
@@ -203,16 +206,11 @@ def storable(resource: UserResource, record: Record, old: Record | None = None) 
 
 
 def _of_json(resource: UserResource, name: str, value: Any) -> Any:
-    kind = type(value)
-    if kind is list:
-        is_flat = _EXACT_TYPES.issuperset(map(type, value))
-    else:
-        is_flat = (
-            kind is dict
-            and _TEXTS.issuperset(map(type, value))
-            and _EXACT_TYPES.issuperset(map(type, value.values()))
-        )
-    if is_flat:
+    if (
+        type(value) is dict
+        and _TEXTS.issuperset(map(type, value))
+        and _EXACT_TYPES.issuperset(map(type, value.values()))
+    ):
         return value.copy()
     try:
         return jsonio.loads(jsonio.dumps(value, default=jsonio.refuse_nameless))

@@ -67,8 +67,11 @@ def copy_object(value: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
     copy: dict[str, JSONValue] = {}
     for name in names:
         item = value[name]
-        if type(item) not in _UNCOPIED:
-            item = copy_object(item) if type(item) is dict else copy_json(item)
+        kind = type(item)
+        if kind is list and _UNCOPIED.issuperset(map(type, item)):
+            item = item.copy()
+        elif kind not in _UNCOPIED:
+            item = copy_object(item) if kind is dict else copy_json(item)
         copy[name if type(name) is str else str.__str__(name)] = item
     return copy
 

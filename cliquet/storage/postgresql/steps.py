@@ -455,8 +455,7 @@ class PostgreSQLSteps:
 
     # JSON
 
-    def dumps(self, data: dict[str, Any]) -> str:
-        return dumped(data)
+    dumps = staticmethod(dumped)
 
     def loads(self, data: Any) -> dict[str, Any]:
         # Of several records, the driver has made them from JSON.
