@@ -8,6 +8,7 @@ written together. The first one that is no plain success ends the run: an ordina
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import colander
@@ -184,7 +185,7 @@ def _planned(
     resource: UserResource, asked: Sequence[Asked], allowed: Allowed, records: SeveralRecords
 ) -> Iterator[_Planned]:
     """Yield the changes, up to the first one that is no plain success."""
-    plan = _PLANS[resource.request.method]
+    plan = _PLANS[resource.request.method](resource)
     for one in asked:
         record_id = one.record_id
         existing, aces = records.records.get(record_id), records.aces(record_id)
@@ -194,7 +195,7 @@ def _planned(
             return
         one.is_begun()
         try:
-            found = plan(resource, one, existing)
+            found = plan(one, existing)
         except (colander.Invalid, HTTPException):
             # An ordinary request will say what is wrong.
             return
@@ -211,36 +212,53 @@ def _is_ahead(resource: UserResource, data: Record, existing: Record | None) -> 
     return existing is None or not 0 <= data[name] <= existing[name]
 
 
-# What each method makes of a record
+# What each method makes of a record. A function looks at the resource once, and returns the one
+# that is called for each record.
+
+_Plan = Callable[[Asked, "Record | None"], "_Planned | None"]
 
 
-def _put(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
-    new = dict(resource._schema.deserialize(asked.data))
-    set_reserved(resource, new, None)
-    return _completed(resource, asked, existing, new)
+def _put(resource: UserResource) -> _Plan:
+    deserialize = resource._schema.deserialize
+
+    def plan(asked: Asked, existing: Record | None) -> _Planned | None:
+        new = dict(deserialize(asked.data))
+        set_reserved(resource, new, None)
+        return _completed(resource, asked, existing, new)
+
+    return plan
 
 
-def _patch(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
-    if existing is None:
-        return None
+def _patch(resource: UserResource) -> _Plan:
     modified_field = resource.model.modified_field
-    unknown_members.raise_400_if_unknown(resource, asked.data, existing)
-    updated = resource.apply_changes(existing, changes=asked.data)
-    set_reserved(resource, updated, None)
-    planned = _completed(resource, asked, existing, updated)
-    if planned is None or planned.result is None or resource.force_patch_update:
-        return planned
-    # A timestamp that was sent counts as changed even if it is then ignored (H-20.4).
-    timestamp = asked.data.get(modified_field, existing[modified_field])
-    intended = {**planned.result, modified_field: timestamp}
-    if patch.changed_members(existing, intended, asked.data):
-        return planned
-    # Nothing is written, and the timestamp stays the same (H-20.5).
-    return planned._replace(result=intended, is_written=False)
+    refuses_unknown = unknown_members.refuses(resource.mapping)
+
+    def plan(asked: Asked, existing: Record | None) -> _Planned | None:
+        if existing is None:
+            return None
+        if refuses_unknown:
+            unknown_members.raise_400_if_unknown(resource, asked.data, existing)
+        updated = resource.apply_changes(existing, changes=asked.data)
+        set_reserved(resource, updated, None)
+        planned = _completed(resource, asked, existing, updated)
+        if planned is None or planned.result is None or resource.force_patch_update:
+            return planned
+        # A timestamp that was sent counts as changed even if it is then ignored (H-20.4).
+        timestamp = asked.data.get(modified_field, existing[modified_field])
+        intended = {**planned.result, modified_field: timestamp}
+        if patch.changed_members(existing, intended, asked.data):
+            return planned
+        # Nothing is written, and the timestamp stays the same (H-20.5).
+        return planned._replace(result=intended, is_written=False)
+
+    return plan
 
 
-def _delete(resource: UserResource, asked: Asked, existing: Record | None) -> _Planned | None:
-    return None if existing is None else _Planned(asked.record_id, existing, None, 200)
+def _delete(resource: UserResource) -> _Plan:
+    def plan(asked: Asked, existing: Record | None) -> _Planned | None:
+        return None if existing is None else _Planned(asked.record_id, existing, None, 200)
+
+    return plan
 
 
 _PLANS = {"PUT": _put, "PATCH": _patch, "DELETE": _delete}
@@ -266,9 +284,12 @@ def _made(
     resource: UserResource, records: SeveralRecords, planned: Sequence[_Planned]
 ) -> list[Changed]:
     model = resource.model
+    tell = partial(
+        resource.request.notify_resource_event, timestamp=model.timestamp, parent_id=model.parent_id
+    )
     if planned[0].result is None:
         deleted = records.delete([one.record_id for one in planned])
-        _tell(resource, deleted, ACTIONS.DELETE)
+        tell(data=deleted, action=ACTIONS.DELETE, old=None)
         pairs = zip(planned, deleted, strict=True)
         return [Changed(one.record_id, 200, {"data": record}, ()) for one, record in pairs]
     written = [one.result for one in planned if one.is_written and one.result is not None]
@@ -277,7 +298,7 @@ def _made(
     for one in planned:
         record: Any = next(stored) if one.is_written else one.result
         action = ACTIONS.CREATE if one.existing is None else ACTIONS.UPDATE
-        _tell(resource, record, action, one.existing)
+        tell(data=record, action=action, old=one.existing)
         made.append(
             Changed(
                 one.record_id,
@@ -287,15 +308,3 @@ def _made(
             )
         )
     return made
-
-
-def _tell(
-    resource: UserResource,
-    data: Record | list[Record],
-    action: ACTIONS,
-    old: Record | None = None,
-) -> None:
-    model = resource.model
-    resource.request.notify_resource_event(
-        timestamp=model.timestamp, data=data, action=action, old=old, parent_id=model.parent_id
-    )

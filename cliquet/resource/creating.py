@@ -64,10 +64,17 @@ def create_all(resource: UserResource, records: list[Record]) -> list[tuple[str,
         action=ACTIONS.CREATE,
         parent_id=model.parent_id,
     )
-    return [
-        (record[model.id_field], body_of(record, aces))
-        for record, aces in zip(created, permissions, strict=True)
-    ]
+    bodies: list[tuple[str, dict[str, Any]]] = []
+    former = shown = None
+    for record, aces in zip(created, permissions, strict=True):
+        if former is not None and aces == former:
+            # Nearly always: all of them belong to one user.
+            body = {"data": record, "permissions": shown}
+        else:
+            body = body_of(record, aces)
+            former, shown = aces, body.get("permissions")
+        bodies.append((record[model.id_field], body))
+    return bodies
 
 
 def body_of(record: Record, aces: dict[str, set[str]] | None) -> dict[str, Any]:

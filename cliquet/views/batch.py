@@ -138,19 +138,21 @@ def _continue(
         undo()
         events.restore(request, bound_data)
         return None
+    budget.spend_text(answered.text)
     return _told(run, budget, [answered])[0]
 
 
 def _told(
     run: Run | ReadRun | ChangeRun, budget: Budget, answers: Iterable[Told]
 ) -> list[dict[str, Any]]:
-    """Return answers that went a short way, each after its line in the log."""
+    """Return answers that went a short way, each after its line in the log.
+
+    Their texts are counted where they are made.
+    """
     subscribers = registrations.of(run.request.registry).told_again
     is_logged = logs.logger.writes(logging.INFO)
     told = []
     for answered in answers:
-        # The next one may only be read if there is still room for it.
-        budget.spend_text(answered.text)
         for subscriber in subscribers:
             subscriber(answered.event)
         if is_logged:

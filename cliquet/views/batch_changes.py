@@ -216,7 +216,10 @@ class ChangeRun:
             changed = changing.change_all(self._resource, asked, allowed)
         self._known.useless += not changed
         del items[len(items) - len(changed) :]
-        return [self._told(one, place) for one, (_, place) in zip(changed, following, strict=False)]
+        pairs = zip(changed, following, strict=False)
+        told = [self._told(one, place) for one, (_, place) in pairs]
+        budget.spend_text(b"".join([one.text for one in told]))
+        return told
 
     def _told(self, changed: Changed, place: Place) -> Told:
         sample = self._known.samples[changed.status]

@@ -133,6 +133,8 @@ class ReadRun:
                 },
                 "body": orjson.Fragment(text),
             }
+            # The next one may only be answered if there is still room for it.
+            budget.spend_text(text)
             yield Told(described, text, path, self._event)
         fetching.tell(self._resource, answered)
 

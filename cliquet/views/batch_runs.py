@@ -7,7 +7,7 @@ the headers are those of the first. Whatever is no plain success is left to an o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -161,15 +161,13 @@ class Run:
         items : the remaining items, the next one at the end; those that are answered are removed.
         """
         records: list[Record] = []
-        size = 0
         if self._has_unique_fields or not self._base_url:
             return []
         request = self.request
         with lent(request), RequestContext(request):
             request.validated = {}
             read = creating.reader_of_plain(self._resource)
-            while items and len(records) < _MOST_AT_ONCE:
-                item, refusal = items[-1]
+            for item, refusal in reversed(items[-_MOST_AT_ONCE:]):
                 if refusal is not None or not self.goes_on_with(item):
                     break
                 # Code that validates may ask which request is served. It gets a copy, because
@@ -179,16 +177,17 @@ class Run:
                 record = read(orjson.loads(text))
                 if record is None:
                     break
-                size += len(jsonio.dumps(record)) + _MOST_ADDED
-                if not budget.has_room_for(size):
-                    break
                 records.append(record)
-                items.pop()
+            while records and not budget.has_room_for(_most_bytes(records)):
+                records.pop()
             made = creating.create_all(self._resource, records) if records else []
-        return [
+        del items[len(items) - len(made) :]
+        told = [
             self._describe(body, {"Location": f"{self._base_url}{record_id}"})
             for record_id, body in made
         ]
+        budget.spend_text(b"".join([one.text for one in told]))
+        return told
 
     def _describe(self, body: Any, headers: dict[str, str]) -> Told:
         text = rendering.text_of(self.request, body)
@@ -227,6 +226,11 @@ class Run:
         if value is None or response.status_code != _CREATED:
             return None
         return self._describe(value, dict(response.headerlist))
+
+
+def _most_bytes(records: Sequence[Record]) -> int:
+    """Return the size of the answers with new records, or more."""
+    return len(jsonio.dumps(records)) + _MOST_ADDED * len(records)
 
 
 def is_left_alone(request: Request, response: Response) -> bool:
