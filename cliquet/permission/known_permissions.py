@@ -139,10 +139,30 @@ class KnownPermissions:
         self.remember(object_id, aces)
         self._settled = object_id
         try:
-            return judge()
+            return self.ask_again(judge)
         finally:
             self._settled = None
             self.forget(object_id)
+
+    def ask_again(self, ask: Callable[[], bool], *, forgotten: str | None = None) -> bool:
+        """Call a function that calls :meth:`check` again; return its answer.
+
+        After a refusal, the earlier answers are still based on what they were: an operation that
+        somebody has disturbed runs again, and would find itself permitted by ACEs that refuse it.
+
+        Parameters
+        ----------
+        forgotten : the object that the question is about, if its known ACEs do not count.
+        """
+        if forgotten is not None:
+            self.forget(forgotten)
+        before, is_granted = dict(self._judged), False
+        try:
+            is_granted = ask()
+        finally:
+            if not is_granted:
+                self._judged = before
+        return is_granted
 
     def forget_aces(self) -> None:
         """Forget the ACEs of every object, which must be read again."""

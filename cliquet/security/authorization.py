@@ -286,10 +286,13 @@ class RouteFactory(SharedListing, UndecidedPut):
             # Code of an application has made this context, and has checked the request itself
             # (P-25.10).
             return True
+        former, known = self.required_permission, self.known_permissions
         self._set_requirement(permission)
-        if self.permission_object_id is not None:
-            self.known_permissions.forget(self.permission_object_id)
-        return self._is_permitted()
+        is_permitted = known.ask_again(self._is_permitted, forgotten=self.permission_object_id)
+        if not is_permitted:
+            # An operation that somebody has disturbed runs again, and has to ask again.
+            self._set_requirement(former)
+        return is_permitted
 
     def judge_again(self, object_id: str, aces: dict[str, set[str]]) -> bool:
         """Check the request again if a record has other ACEs under the lock than before (D-62)."""

@@ -16,7 +16,7 @@ from support.sharing import grant, object_id, permissions_of, send_content, user
 from webtest import TestApp
 
 from cliquet import resource
-from cliquet.resource import ShareableModel
+from cliquet.resource import ShareableModel, shareable
 from cliquet.testing.storage.common import in_another_thread
 from cliquet.testing.web import basic_auth
 
@@ -287,3 +287,32 @@ def me_only_app() -> Any:
     url = f"{URL}/{uuid.uuid4()}"
     app.put_json(url, body("theirs", write=[user_id(app, USER)]), headers=OWNER, status=201)
     return app, url, deleted
+
+
+@pytest.mark.clause("D-62", "X-24", "H-5.4")
+def test_a_put_that_is_refused_stays_refused_when_its_operation_is_repeated(
+    app: TestApp, url: str, meanwhile: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = app.app.registry.storage
+    is_locked = storage.joins_transactions
+    check, checked = shareable.judging.check_put, []
+
+    def check_and_disturb(*args: Any) -> None:
+        # As a hook of an application may read it.
+        storage.collection_timestamp("morel", "")
+        try:
+            check(*args)
+        finally:
+            if not checked and not is_locked:
+                # What the refusal was based on has changed: the operation runs again.
+                in_another_thread(lambda: storage.purge_deleted("morel", ""))
+            checked.append(args)
+
+    monkeypatch.setattr(shareable.judging, "check_put", check_and_disturb)
+    monkeypatch.setitem(app.app.registry.settings, "morel_create_principals", [])
+    meanwhile.append(lambda: app.delete(url, headers=OWNER, status=200))
+
+    send(app, "PUT", url, status=403)
+
+    assert len(checked) == (1 if is_locked else 2)
+    assert storage.get_all("morel", "")[0] == []

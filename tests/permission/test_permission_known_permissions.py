@@ -181,6 +181,23 @@ def test_an_answer_is_judged_again_on_other_aces_than_it_relied_on(
     assert known.aces("/o", 1) is None
 
 
+@pytest.mark.clause("D-62", "X-24")
+def test_what_is_refused_is_refused_again_when_the_operation_is_repeated(
+    known: KnownPermissions, backend: PermissionBase
+) -> None:
+    def ask() -> bool:
+        return known.check(backend, "/o", "read", ["alice"], None, lists_object=True)
+
+    backend.replace_object_permissions("/o", {"read": ["alice"]})
+    assert ask()
+    backend.replace_object_permissions("/o", {"read": ["bob"]})
+
+    for _ in range(3):
+        assert not known.judge_again("/o", {"read": {"bob"}}, ask)
+        assert not known.ask_again(ask, forgotten="/o")
+    assert known.judge_again("/o", {"read": {"alice", "bob"}}, ask)
+
+
 @pytest.mark.clause("D-62", "X-3")
 def test_what_no_answer_relied_on_is_not_judged_again(known: KnownPermissions) -> None:
     assert known.judge_again("/o", {"read": {"bob"}}, lambda: False)

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from redis import Redis
 from servers.redis import running_redis
 from support.logged import capture_logs
 
+from cliquet.connections.redis.partitions import Partitions
 from cliquet.permission import PermissionBase
 from cliquet.permission.known_permissions import KnownPermissions
 from cliquet.permission.redis import Permission, joining
+from cliquet.permission.redis import permission as permission_module
 from cliquet.permission.redis.joining import BATCH
 from cliquet.storage.exceptions import BackendError
 from cliquet.testing.bounded import Thread
@@ -24,6 +27,16 @@ from cliquet.transactions.own import OwnTransaction
 
 @pytest.fixture
 def permission(redis_client: Redis) -> Permission:
+    return Permission(redis_client)
+
+
+@pytest.fixture(params=[1, 64])
+def spread(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Permission:
+    """Permissions in one part, and in many, as in a cluster."""
+    parts = partial(Partitions, number=request.param)
+    monkeypatch.setattr(permission_module, "Partitions", lambda namespace, _: parts(namespace))
     return Permission(redis_client)
 
 
@@ -193,6 +206,90 @@ def test_who_is_overtaken_after_the_commit_writes_nothing(
     assert permission.user_principals("alice") == {"group"}
     assert [entry["event"] for entry in logged] == ["permission.overtaken"]
     assert "/o" in logged[0]["objects"]
+
+
+USERS = [f"user{number}" for number in range(20)]
+
+
+@pytest.mark.clause("X-30", "E-19.1")
+def test_members_of_an_object_change_in_the_order_of_the_commits(
+    spread: Permission, redis_client: Redis
+) -> None:
+    has_committed, may_go_on = threading.Event(), threading.Event()
+
+    def change(leaving: list[str], coming: list[str], vote: Callable[[], None]) -> None:
+        with request_transaction() as request:
+            spread.write_object_permissions("/g", {})
+            for user in leaving:
+                spread.remove_user_principal(user, "/g")
+            for user in coming:
+                spread.add_user_principal(user, "/g")
+            Other(request, vote)
+            request.commit()
+
+    def vote() -> None:
+        has_committed.set()
+        assert may_go_on.wait(10)
+
+    first = Thread(target=lambda: change([], USERS, vote))
+    second = Thread(target=lambda: change(USERS, [], lambda: None))
+    first.start()
+    assert has_committed.wait(10)
+    second.start()
+    second.join(0.2)
+    assert second.is_alive()
+    # Whoever joins another group is not concerned.
+    in_another_thread(lambda: spread.add_user_principal(USERS[0], "group"))
+    may_go_on.set()
+    first.join()
+    second.join()
+
+    assert [spread.user_principals(user) for user in USERS] == [{"group"}, *[set()] * 19]
+    assert redis_client.keys("*lock*") == redis_client.keys("*committing") == []
+
+
+@pytest.mark.clause("X-30", "E-19.1")
+def test_who_is_overtaken_lets_members_leave_and_nobody_join(
+    spread: Permission, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "LEASE_MS", 50)
+    for user in USERS:
+        spread.add_user_principal(user, "/g")
+
+    def overtake() -> None:
+        with request_transaction():
+            spread.take_object_permissions(["/g"])
+            spread.remove_principal("/g")
+
+    with capture_logs() as logged, request_transaction() as request:
+        spread.write_object_permissions("/g", {"read": ["alice"]})
+        spread.remove_user_principal(USERS[0], "/g")
+        for number in range(20):
+            spread.add_user_principal(f"new{number}", "/g")
+        spread.add_user_principal("alice", "group")
+        Other(request, lambda: in_another_thread(overtake))
+        request.commit()
+
+    found = {one: spread.user_principals(one) for one in [*USERS, "new0", "new19", "alice"]}
+    assert {one: groups for one, groups in found.items() if groups} == {"alice": {"group"}}
+    assert spread.object_permissions("/g") == {}
+    assert [entry["event"] for entry in logged] == ["permission.overtaken"]
+    assert logged[0]["objects"] == ["/g"]
+
+
+@pytest.mark.clause("X-30", "E-19.1")
+def test_a_request_that_is_undone_lets_go_of_the_members(
+    spread: Permission, redis_client: Redis
+) -> None:
+    with request_transaction() as request:
+        spread.write_object_permissions("/g", {"read": ["alice"]})
+        for user in USERS:
+            spread.add_user_principal(user, "/g")
+        Other(request, refuse)
+        with pytest.raises(Refusal):
+            request.commit()
+
+    assert redis_client.keys("*") == []
 
 
 @pytest.mark.clause("X-30")

@@ -13,7 +13,7 @@ import contextlib
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -91,8 +91,16 @@ class Changes:
                 found += part.changes
         return found
 
-    def make(self, changes: Sequence[Change]) -> None:
-        """Make changes with the present transaction, or at once if there is none."""
+    def make(self, changes: Sequence[Change], guarded: Sequence[str] = ()) -> None:
+        """Make changes with the present transaction, or at once if there is none.
+
+        Parameters
+        ----------
+        guarded : objects that are written together with their records. They are locked, and so are
+            their members, whatever the changes are: a record that is written later has the last
+            word on its permissions. Objects of which all is removed, or an ACE is replaced, are
+            locked in any case.
+        """
         transaction = scope.current()
         if transaction is None:
             self.write(changes)
@@ -103,6 +111,7 @@ class Changes:
             transaction.join(part)
             transaction.set_data(self, part)
         part.changes += changes
+        part.guarded += guarded
 
     @translated_errors
     def exchange(self, object_ids: Sequence[str], changes: Sequence[ObjectChange]) -> list[Any]:
@@ -153,65 +162,89 @@ class Changes:
         return set().union(*pipe.execute())
 
     @translated_errors
-    def lock(self, token: str, object_ids: Sequence[str], changes: Sequence[Change] = ()) -> None:
+    def lock(self, token: str, object_ids: Collection[str], changes: Sequence[Change] = ()) -> None:
         """Keep others from changing objects, for at most ten seconds.
 
         The locks are taken in the order of the parts, and of the ids in each, so that there is no
         deadlock. This also sees whether the servers answer that the changes need.
         """
-        guarded = self._partitions.grouped(sorted(map(to_bytes, object_ids)), bytes)
-        for part in self._partitions.grouped(_without_flushes(changes), _name_of) or guarded:
+        guarded = self._guarded(object_ids, changes)
+        groups = self._partitions.grouped(_without_flushes(changes), _name_of)
+        for part in sorted({*groups, *guarded}):
             names = guarded.get(part, [])
             for start in range(0, max(1, len(names)), BATCH):
                 some = names[start : start + BATCH]
                 wait_for(partial(self._locked, part, token, some))
 
+    def _guarded(
+        self, object_ids: Collection[str], changes: Sequence[Change]
+    ) -> dict[bytes, list[bytes]]:
+        """Return the names of the locks of objects, by the parts where somebody may hold them.
+
+        An object that is a group is also locked where its users are, so that one script checks the
+        lock and changes what it protects.
+        """
+        locks = {(self._partitions.of(name), name) for name in map(to_bytes, object_ids)}
+        for change in changes:
+            if isinstance(change, UserChange) and change.principal in object_ids:
+                locks.add((self._partitions.of(_name_of(change)), to_bytes(change.principal)))
+        guarded: dict[bytes, list[bytes]] = {}
+        for part, name in sorted(locks):
+            guarded.setdefault(part, []).append(name)
+        return guarded
+
     def _locked(self, part: bytes, token: str, names: Sequence[bytes]) -> Any:
         return self._lock(keys=routing_keys(part), args=[token, LEASE_MS, *names]) or None
 
     @translated_errors
-    def unlock(self, token: str, object_ids: Sequence[str]) -> None:
+    def unlock(
+        self, token: str, object_ids: Collection[str], changes: Sequence[Change] = ()
+    ) -> None:
         """Let others change objects again."""
-        for part, names in self._partitions.grouped(map(to_bytes, object_ids), bytes).items():
+        for part, names in self._guarded(object_ids, changes).items():
             for start in range(0, len(names), BATCH):
                 some = names[start : start + BATCH]
                 self._unlock(keys=routing_keys(part), args=[token, *some])
 
     @translated_errors
     def write(
-        self, changes: Sequence[Change], token: str = "", guarded: Sequence[str] = ()
+        self, changes: Sequence[Change], token: str = "", guarded: Collection[str] = ()
     ) -> list[str]:
         """Make changes at once, and release their locks.
 
         Returns
         -------
-        The objects that were left unchanged, because the token did not lock them any more.
+        The objects that were left unchanged, because the token did not lock them any more. Of their
+        members, those who leave have left.
         """
+        names = self._guarded(guarded, changes)
         for rank in [n for n, change in enumerate(changes) if isinstance(change, Flush)][-1:]:
             self._flush_parts()
             changes = changes[rank + 1 :]
         lost: list[str] = []
         groups = self._partitions.grouped(_without_flushes(changes), _name_of)
-        names = self._partitions.grouped(guarded, to_bytes)
         # Without changes, it still runs once to release the locks.
         for part in sorted({*groups, *names}):
             lost += self._write_in(part, groups.get(part, []), token, names.get(part, []))
-        return lost
+        return list(dict.fromkeys(lost))
 
     def _write_in(
         self,
         part: bytes,
         changes: Sequence[UserChange | ObjectChange],
         token: str,
-        guarded: Sequence[str],
+        guarded: Sequence[bytes],
     ) -> list[str]:
         lost: list[str] = []
         for start in range(0, max(len(changes), min(1, len(guarded))), BATCH):
             some = changes[start : start + BATCH]
             is_last = start + BATCH >= len(changes)
-            changed = {one.object_id for one in some if isinstance(one, ObjectChange)}
+            changed = {
+                to_bytes(one.object_id if isinstance(one, ObjectChange) else one.principal)
+                for one in some
+            }
             names = guarded if is_last else [name for name in guarded if name in changed]
-            arguments = [token, len(names), *map(to_bytes, names), int(is_last)]
+            arguments = [token, len(names), *names, int(is_last)]
             for change in some:
                 arguments += change.arguments()
             _, left = self._change(keys=routing_keys(part), args=arguments)
@@ -240,37 +273,37 @@ class _Part(DataManager):
 
     def __init__(self, owner: Changes, transaction: Transaction) -> None:
         self.changes: list[Change] = []
+        self.guarded: list[str] = []
         self._owner = owner
         self._token = ""
-        self._guarded: list[str] = []
+        self._locked: set[str] = set()
         self.transaction_manager = transaction._manager
 
     def abort(self, transaction: Transaction) -> None:
         transaction.set_data(self._owner, None)
-        self.changes.clear()
         if self._token:
             token, self._token = self._token, ""
             # A lock that cannot be released expires.
             with contextlib.suppress(BackendError):
-                self._owner.unlock(token, self._guarded)
+                self._owner.unlock(token, self._locked, self.changes)
+        self.changes.clear()
 
     def commit(self, transaction: Transaction) -> None:
-        # Additions and removals of single principals need no lock.
-        self._guarded = sorted(
-            {
-                change.object_id
-                for change in self.changes
-                if isinstance(change, ObjectChange) and change.action in ("replace", "clear")
-            }
-        )
+        # Additions and removals of single principals need no lock by themselves.
+        replaced = {
+            change.object_id
+            for change in self.changes
+            if isinstance(change, ObjectChange) and change.action in ("replace", "clear")
+        }
+        self._locked = replaced.union(self.guarded)
         if self.changes:
             self._token = uuid.uuid4().hex
-            self._owner.lock(self._token, self._guarded, self.changes)
+            self._owner.lock(self._token, self._locked, self.changes)
 
     def tpc_vote(self, transaction: Transaction) -> None:
         # This is the last moment when a failure still makes the request fail.
         token, self._token = self._token, ""
-        lost = self._owner.write(self.changes, token, self._guarded) if self.changes else []
+        lost = self._owner.write(self.changes, token, self._locked) if self.changes else []
         if lost:
             logs.logger.error("permission.overtaken", objects=lost[:10], number=len(lost))
 
@@ -285,6 +318,8 @@ class _Savepoint:
     def __init__(self, part: _Part) -> None:
         self._part = part
         self._length = len(part.changes)
+        self._guarded = len(part.guarded)
 
     def rollback(self) -> None:
         del self._part.changes[self._length :]
+        del self._part.guarded[self._guarded :]

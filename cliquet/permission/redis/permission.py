@@ -149,6 +149,16 @@ class Permission(PermissionBase):
         self._changes.make([ObjectChange("add", object_id, permission, (principal,))])
 
     @translated_errors
+    def add_principal_to_aces(
+        self, object_ids: Sequence[str], permission: str, principal: str
+    ) -> None:
+        require_principals([principal])
+        added = (principal,)
+        changes = [ObjectChange("add", object_id, permission, added) for object_id in object_ids]
+        if changes:
+            self._changes.make(changes, list(object_ids))
+
+    @translated_errors
     def remove_principal_from_ace(self, object_id: str, permission: str, principal: str) -> None:
         self._changes.make([ObjectChange("remove", object_id, permission, (principal,))])
 
@@ -326,7 +336,7 @@ class Permission(PermissionBase):
         if scope.current() is None:
             return [aces_of(one) for one in self._changes.exchange(object_ids, changes)]
         before = self._reader.read(object_ids, None, is_guarded=True)
-        self._changes.make(changes)
+        self._changes.make(changes, object_ids)
         return before
 
 

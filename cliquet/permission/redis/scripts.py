@@ -135,9 +135,11 @@ while cursor < #ARGV do
   local action, name = take(), take()
   if action == 'join' then
     local principal = take()
-    redis.call('SADD', namespace .. 'user:' .. name, principal)
-    redis.call('SADD', namespace .. 'members:' .. principal, name)
-    redis.call('SADD', namespace .. 'users', name)
+    if not is_lost[principal] then
+      redis.call('SADD', namespace .. 'user:' .. name, principal)
+      redis.call('SADD', namespace .. 'members:' .. principal, name)
+      redis.call('SADD', namespace .. 'users', name)
+    end
   elseif action == 'leave' then
     leave(name, take())
   elseif action == 'list' then
@@ -171,8 +173,10 @@ return {listed, lost}
 The arguments are a token; the number of objects that it should have locked, and these; ``1`` to
 release them at the end. Then come the changes: ``join`` or ``leave``, a user and a principal; or
 ``add``, ``remove`` or ``replace``, an object, a permission, the number of principals and these; or
-``clear`` and an object. Objects whose lock the token has lost are left unchanged. ``list`` and an
-object ask for all of its ACEs at that point. The answer is these lists, and the unchanged objects.
+``clear`` and an object. Objects whose lock the token has lost are left unchanged, and nobody joins
+a group of that name, but who leaves it does leave: somebody who lacks access will say so. ``list``
+and an object ask for all of its ACEs at that point. The answer is these lists, and the unchanged
+objects.
 """
 
 LOCK: Final = (

@@ -55,8 +55,9 @@ class ACEWriter:
         with self.writing() as session:
             # Two simultaneous replacements must not mix. Additions need no lock if the storage has
             # the lock of the collection in the same transaction.
-            # Nobody knows the id of an object that is new and has none.
-            is_unknown = is_new and held == {}
+            # Nobody knows the id of an object that is new and has none. In another database, the
+            # record is there before its permissions, and somebody else may write both.
+            is_unknown = is_new and held == {} and self._client.holds_records
             if not is_unknown and (replaced or not self._steps.is_guarded(session)):
                 self._steps.lock(session, [object_id])
             if held is None and not is_new:
