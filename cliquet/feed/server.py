@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from cliquet.core.lazy import LazyModule
 from cliquet.feed import events, gateway, slow_clients, stopping
 from cliquet.feed.answers import EventStream, LongPoll
 from cliquet.feed.rooms import Answers, Company, Rooms
+from cliquet.feed.threads import Threads
 from cliquet.monitoring import logs
 from cliquet.web import problems
 
@@ -56,10 +56,11 @@ class FeedServer:
     def __init__(self, application: Any, *, threads: int, max_clients: int = MAX_CLIENTS) -> None:
         self._application = application
         self._max_clients = max_clients
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="cliquet-feed")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool = Threads(threads, "cliquet-feed")
         # There may be hundreds of judgements each second. What is waited for does not stand behind
         # them.
-        self._judging = ThreadPoolExecutor(1, thread_name_prefix="cliquet-feed-judging")
+        self._judging = Threads(1, "cliquet-feed-judging")
         self._waiting: set[asyncio.Event] = set()
 
     def asgi(self) -> Any:
@@ -70,28 +71,33 @@ class FeedServer:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[None]:
-        self._loop = asyncio.get_running_loop()
-        self._rooms = Rooms(self._loop)
+        self._loop = loop = asyncio.get_running_loop()
+        self._rooms = Rooms(loop)
         self._company = Company()
         self._answers = Answers(self._run, self._run_later)
         yield
         for pool in (self._pool, self._judging):
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
     def stop(self) -> None:
-        """End all streams; it may be called in any thread."""
+        """End all streams; it may be called in any thread, and by a handler of signals."""
         stopping.begin()
-        self._loop.call_soon_threadsafe(self._wake_all)
+        # The signal may come before the loop runs, when nobody waits yet, and after its end.
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake_all)
 
     def _wake_all(self) -> None:
         for woken in self._waiting:
             woken.set()
 
     async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await self._loop.run_in_executor(self._pool, partial(function, *arguments))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, partial(function, *arguments))
 
     async def _run_later(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return await self._loop.run_in_executor(self._judging, partial(function, *arguments))
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._judging, partial(function, *arguments))
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

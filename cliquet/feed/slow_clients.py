@@ -72,13 +72,13 @@ class SlowClients:
         """Leave a client that takes nothing, within the block."""
         handover = Handover(connection)
         with self._lock:
-            self._watched.add(handover)
             # It is not alive in a process that was forked since.
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._run, name="cliquet-feed-slow", daemon=True
                 )
                 self._thread.start()
+            self._watched.add(handover)
         try:
             yield handover
         finally:

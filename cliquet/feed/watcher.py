@@ -60,12 +60,15 @@ class Watcher:
         it has moved since it was read for the last time.
         """
         with self._lock:
-            self._wakes.setdefault(key, set()).add(wake)
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name="cliquet-feed-watcher", daemon=True
                 )
-                self._thread.start()
+                # It waits for the lock. If there are too many threads, it is not there, and the
+                # next one who watches tries again.
+                thread.start()
+                self._thread = thread
+            self._wakes.setdefault(key, set()).add(wake)
         try:
             yield
         finally:

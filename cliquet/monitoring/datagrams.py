@@ -31,15 +31,23 @@ MAX_WAIT_SECONDS: Final = 0.1
 class Datagrams:
     """Keeps lines for a short time, and sends them together, in order.
 
+    Whatever interrupts a thread in the middle of this may call it: a signal handler of the
+    application, or the garbage collector that finds the owner. It neither waits then nor sends.
+
     Parameters
     ----------
     send : sends the text of one datagram.
+    end : is called when nothing will be sent any more.
     """
 
-    def __init__(self, send: Callable[[str], object]) -> None:
+    def __init__(
+        self, send: Callable[[str], object], end: Callable[[], object] = lambda: None
+    ) -> None:
         self._send = send
+        self._end = end
         self._lines: deque[str] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._is_sending = False
         # Whether a thread is about to send what is kept. It lives as long as there are lines, so
         # that a process that does nothing has no thread.
         self._is_timed = False
@@ -58,28 +66,46 @@ class Datagrams:
 
     def flush(self) -> None:
         """Send what is kept."""
-        lines = self._lines
         with self._lock:
-            if self._is_closed:
-                lines.clear()
-            # Those that come meanwhile are sent later: this ends.
-            together: list[str] = []
-            length = 0
-            for _ in range(len(lines)):
-                line = lines.popleft()
-                if together and length + len(line) > MAX_DATAGRAM_BYTES:
-                    self._send("\n".join(together))
-                    together, length = [], 0
-                together.append(line)
-                length += len(line) + 1
-            if together:
+            if self._is_sending:
+                # This thread is in the middle of it.
+                return
+            self._is_sending = True
+            try:
+                self._send_kept()
+            finally:
+                self._is_sending = False
+                self._end_if_closed()
+
+    def _send_kept(self) -> None:
+        lines = self._lines
+        if self._is_closed:
+            lines.clear()
+        # Those that come meanwhile are sent later: this ends.
+        together: list[str] = []
+        length = 0
+        for _ in range(len(lines)):
+            line = lines.popleft()
+            if together and length + len(line) > MAX_DATAGRAM_BYTES:
                 self._send("\n".join(together))
+                together, length = [], 0
+            together.append(line)
+            length += len(line) + 1
+        if together:
+            self._send("\n".join(together))
 
     def close(self) -> None:
         """Send what is kept, and drop what comes later."""
         self.flush()
         with self._lock:
             self._is_closed = True
+            if not self._is_sending:
+                self._end_if_closed()
+
+    def _end_if_closed(self) -> None:
+        if self._is_closed:
+            end, self._end = self._end, lambda: None
+            end()
 
     def _start_thread(self) -> None:
         with self._lock:
@@ -110,9 +136,9 @@ class Datagrams:
 
     def _forget(self) -> None:
         # The parent sends the lines. The lock may be that of a thread that is not here.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._lines.clear()
-        self._is_timed = self._ends_with_process = False
+        self._is_sending = self._is_timed = self._ends_with_process = False
 
 
 def _at_end_of_worker(datagrams: Datagrams) -> None:

@@ -65,11 +65,11 @@ class Batching:
         self._client = client
         self._prefix = f"{prefix}." if prefix else ""
         # It is the method by which the classes of the package send what they have put together.
-        self._datagrams = Datagrams(client._send)
+        self._datagrams = Datagrams(client._send, client.close)
         self._keep = self._datagrams.keep
         self._names: dict[str, str] = {}
         # At the end of the process, or when the application that used it is gone.
-        weakref.finalize(self, _close, self._datagrams, client)
+        weakref.finalize(self, self._datagrams.close)
 
     def timing(self, stat: str, delta: float, rate: float = 1) -> None:
         if rate == 1 and isinstance(delta, float):
@@ -103,11 +103,6 @@ class Batching:
     def __getattr__(self, name: str) -> Any:
         # Metrics that this library does not use itself are sent at once.
         return getattr(self._client, name)
-
-
-def _close(datagrams: Datagrams, client: Any) -> None:
-    datagrams.close()
-    client.close()
 
 
 def metric_name(*parts: str) -> str:

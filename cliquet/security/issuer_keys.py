@@ -113,7 +113,11 @@ class IssuerKeys:
             if not self._keys:
                 raise KeysUnavailableError(self._location)
         elif self._is_old() and self._in_background.acquire(blocking=False):
-            threading.Thread(target=self._refresh_old, name="issuer-keys", daemon=True).start()
+            try:
+                threading.Thread(target=self._refresh_old, name="issuer-keys", daemon=True).start()
+            except RuntimeError:
+                # There are too many threads now. The keys that are known serve until another try.
+                self._in_background.release()
 
     def _is_old(self) -> bool:
         now = time.monotonic()

@@ -127,6 +127,26 @@ def test_the_thread_begins_with_the_first_and_ends_after_the_last(
         again.until(1)
 
 
+@pytest.mark.clause("E-14.5")
+def test_a_thread_that_cannot_be_started_is_started_for_the_next_one(
+    memory_storage: StorageBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, here = Watcher(memory_storage), Waiting()
+
+    def refuse(thread: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError), watcher.watching(HERE, Waiting()):
+            pass
+    assert not watcher.is_running
+
+    with watcher.watching(HERE, here):
+        here.until(1)
+    until(lambda: not watcher.is_running)
+
+
 class Asked:
     """A storage that counts what it is asked, and fails when it is told to."""
 

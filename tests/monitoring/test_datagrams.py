@@ -14,7 +14,10 @@ from support.statsd_server import StatsDServer
 
 from cliquet.monitoring import datagrams
 from cliquet.monitoring.datagrams import MAX_DATAGRAM_BYTES, MAX_LINES, Datagrams
+from cliquet.monitoring.statsd import Batching
 from cliquet.testing.bounded import Threads, wait_until
+
+SECONDS = 20
 
 
 @pytest.fixture
@@ -89,6 +92,59 @@ def test_lines_of_many_threads_are_all_sent_once() -> None:
     lines = "\n".join(sent).split("\n")
     assert len(lines) == 8000
     assert {*lines} == expected
+
+
+class Client:
+    """A client of StatsD that collects garbage while it sends, as may happen anywhere."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.closed = threading.Event()
+
+    def _send(self, text: str) -> None:
+        gc.collect()
+        self.sent.append(text)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_sender_that_is_interrupted_by_the_end_of_its_owner_does_not_wait_for_itself() -> None:
+    client = Client()
+    owner: Any = Batching(client, "")
+    # As an application, which only the collector finds.
+    owner.itself = owner
+    owner.incr("one")
+    del owner
+
+    assert client.closed.wait(SECONDS)
+    assert client.sent == ["one:1|c"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_handler_of_signals_may_keep_and_flush_in_the_middle_of_a_flush() -> None:
+    sent: list[str] = []
+
+    def send(text: str) -> None:
+        if not sent:
+            sent.append("")
+            # As a handler of signals would.
+            kept.keep("of the handler:1|c")
+            kept.flush()
+            kept.close()
+        sent.append(text)
+
+    ended: list[bool] = []
+    kept = Datagrams(send, lambda: ended.append(bool(sent[1:])))
+    kept.keep("one:1|c")
+    with Threads(1) as threads:
+        threads.submit(kept.flush).result(SECONDS)
+
+    assert sent == ["", "one:1|c"]
+    # Nothing was taken from who was sending.
+    assert ended == [True]
+    kept.close()
+    assert ended == [True]
 
 
 @pytest.mark.usefixtures("patient")

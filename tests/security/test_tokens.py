@@ -501,6 +501,26 @@ def test_old_keys_are_read_again_in_the_background(
 
 
 @pytest.mark.clause("E-15.6")
+def test_old_keys_serve_until_a_thread_can_be_started_to_read_others(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cliquet.security.issuer_keys.FAILURE_SECONDS", 0)
+    policy = policy_of(issuer.url, refresh_seconds=1)
+    assert is_known(policy, token(KEY))
+    issuer.body = key_set(OTHER)
+    time.sleep(1.1)
+
+    def refuse(thread: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("threading.Thread.start", refuse)
+        assert is_known(policy, token(KEY, sub="bob"))
+
+    assert eventually(lambda: not is_known(policy, token(KEY, sub="bob")))
+
+
+@pytest.mark.clause("E-15.6")
 def test_known_keys_stay_while_the_issuer_is_down(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
