@@ -81,13 +81,13 @@ class Allowed(NamedTuple):
     ----------
     rights : what their sender may do.
     statuses : those that an answer may have.
-    has_room_for : says whether an answer, and the events, may be so large. It gets what they have
-        of each change: values of JSON, and sets of texts.
+    has_room_for : says whether the answers to so many requests, and the events, may be so large. It
+        gets what they have of all changes, which is of JSON.
     """
 
     rights: ChangeRights
     statuses: Collection[int]
-    has_room_for: Callable[[Sequence[Any]], bool]
+    has_room_for: Callable[[int, Sequence[Any]], bool]
 
 
 class Changed(NamedTuple):
@@ -174,11 +174,20 @@ def _change_all(resource: UserResource, asked: Sequence[Asked], allowed: Allowed
             return []
     records = SeveralRecords(resource.model, own_id, ids)
     planned = list(_planned(resource, asked, allowed, records))
-    while planned and not allowed.has_room_for(
-        [(one.existing, one.result, records.aces(one.record_id)) for one in planned]
-    ):
+    while planned and not allowed.has_room_for(len(planned), _shown(records, planned)):
         planned.pop()
     return _made(resource, records, planned) if planned else []
+
+
+def _shown(records: SeveralRecords, planned: Sequence[_Planned]) -> list[Any]:
+    """Return what answers and events have of the changes."""
+    shown: list[Any] = []
+    for one in planned:
+        shown += one.existing, one.result
+        for name, principals in (records.aces(one.record_id) or {}).items():
+            shown.append(name)
+            shown += principals
+    return shown
 
 
 def _planned(
@@ -186,12 +195,17 @@ def _planned(
 ) -> Iterator[_Planned]:
     """Yield the changes, up to the first one that is no plain success."""
     plan = _PLANS[resource.request.method](resource)
+    modified_field = resource.model.modified_field
     for one in asked:
         record_id = one.record_id
         existing, aces = records.records.get(record_id), records.aces(record_id)
         if not allowed.rights.permit(aces, exists=existing is not None):
             return
-        if not records.may_be_written(record_id) or _is_ahead(resource, one.data, existing):
+        if not records.may_be_written(record_id):
+            return
+        sent = one.data.get(modified_field)
+        # A timestamp that its record did not have already is for an ordinary request (H-9.1).
+        if sent is not None and (existing is None or not 0 <= sent <= existing[modified_field]):
             return
         one.is_begun()
         try:
@@ -202,14 +216,6 @@ def _planned(
         if found is None or found.status not in allowed.statuses:
             return
         yield found
-
-
-def _is_ahead(resource: UserResource, data: Record, existing: Record | None) -> bool:
-    """Return whether a body has a timestamp, other than one that its record had already (H-9.1)."""
-    name = resource.model.modified_field
-    if name not in data:
-        return False
-    return existing is None or not 0 <= data[name] <= existing[name]
 
 
 # What each method makes of a record. A function looks at the resource once, and returns the one

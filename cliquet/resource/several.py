@@ -81,8 +81,9 @@ class SeveralRecords:
             permission, get_object_id = backend
             # The URI of another record would need another request.
             self._collection_uri = get_object_id(own_id).removesuffix(own_id)
-            uris = [self.uri(record_id) for record_id in record_ids]
-            aces = permission.get_objects_permissions(uris)
+            aces = permission.get_objects_permissions(
+                [f"{self._collection_uri}{record_id}" for record_id in record_ids]
+            )
             self._aces.update(zip(record_ids, aces, strict=True))
             self._shared = (model, permission)
             tracker = model.tracker

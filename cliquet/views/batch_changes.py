@@ -205,10 +205,8 @@ class ChangeRun:
                 data = orjson.loads(text)["data"]
             asked.append(Asked(place.record_id, data, partial(_show, seen, place, text)))
 
-        def has_room_for(values: Sequence[Any]) -> bool:
-            # Permissions are sets.
-            size = len(jsonio.dumps(values, default=list))
-            return budget.has_room_for(size + _MOST_ADDED * len(values))
+        def has_room_for(number: int, values: Sequence[Any]) -> bool:
+            return budget.has_room_for(len(jsonio.dumps(values)) + _MOST_ADDED * number)
 
         allowed = changing.Allowed(self.rights, self._known.samples.keys(), has_room_for)
         with lent(self.request), RequestContext(seen):

@@ -239,6 +239,7 @@ class Likenesses:
         # told apart.
         short = None if urls.is_at(prefix, start.removeprefix(prefix)) else prefix
         is_only = self._known[place.kind].dispatcher.is_only_route(place.route, start)
+        alike = place[:3]
         found: dict[str, tuple[Mapping[str, Any], Place]] = {}
         for item, refusal in items:
             if refusal is not None:
@@ -247,11 +248,16 @@ class Likenesses:
             if short is not None and not path.startswith(start):
                 path = short + path
             record_id = path[len(start) :]
+            other: Place | None
             if is_only and record_id and "/" not in record_id and path.startswith(start):
-                other = Place(*place[:3], record_id, path) if _kind(item) == place.kind else None
+                if _kind(item) != place.kind:
+                    break
+                other = Place(*alike, record_id, path)
             else:
                 other = self.place_of(item)
-            if other is None or not place.is_beside(other) or other.record_id in found:
+                if other is None or not place.is_beside(other):
+                    break
+            if other.record_id in found:
                 break
             found[other.record_id] = item, other
         return list(found.values())

@@ -131,8 +131,8 @@ def test_a_read_calls_few_functions(reads: Any) -> None:
 
 # Of 25 requests, of which the first is one like any other.
 BATCH_BOUNDS = {
-    "memory": {"POST": 3440, "GET": 1370, "PUT": 3945, "PATCH": 4405},
-    "sqlite": {"POST": 2310, "GET": 1185, "PUT": 2785, "PATCH": 3220},
+    "memory": {"POST": 3440, "GET": 1340, "PUT": 3850, "PATCH": 4310},
+    "sqlite": {"POST": 2310, "GET": 1110, "PUT": 2645, "PATCH": 3075},
 }
 
 

@@ -262,8 +262,11 @@ def _by_object(object_ids: Sequence[str], rows: Iterable[Any]) -> list[dict[str,
     found: dict[str, dict[str, set[str]]] = {}
     for object_id, permission, principal in rows:
         found.setdefault(object_id, {}).setdefault(permission, set()).add(principal)
-    # An id may be asked for twice, and each answer belongs to the caller.
-    return [
-        {name: set(principals) for name, principals in found.get(object_id, {}).items()}
-        for object_id in object_ids
-    ]
+    answers = []
+    for object_id in object_ids:
+        # An id may be asked for twice, and each answer belongs to the caller.
+        aces = found.get(object_id, {}).copy()
+        for permission, principals in aces.items():
+            aces[permission] = principals.copy()
+        answers.append(aces)
+    return answers

@@ -115,7 +115,10 @@ class Reader:
         self, key: CollectionKey, object_ids: Sequence[str], names: Names
     ) -> list[Record]:
         """Return the live records with these ids."""
-        held = [object_id for object_id in object_ids if self._queries.dialect.can_hold(object_id)]
+        held, can_hold = object_ids, self._queries.dialect.can_hold
+        # What is in one of them is in all of them together.
+        if not can_hold("".join(object_ids)):
+            held = [object_id for object_id in object_ids if can_hold(object_id)]
         if not held:
             return []
         places = ", ".join(["%s"] * len(held))
