@@ -19,7 +19,7 @@ _BRACKET_OR_TEXT: Final = re.compile(rb'[\[{]|[\]}]|"[^"]*(?:"|\Z)')
 
 _ORDINARY_BYTES: Final = 2**18
 _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_NO_MARKS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 
 _WIDE_ESCAPE: Final = re.compile(rb"\\u(?!00)")
 _WIDEST_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]")
@@ -51,6 +51,9 @@ def check_shape(body: bytes, max_values: int | None) -> None:
 
     Texts may contain the same characters: only bodies that have many of them are examined closely.
     """
+    if max_values is not None and len(body) < max_values:
+        # Each value takes a byte or more, so that they need not be counted.
+        max_values = None
     if max_values is not None and _has_too_many_texts(body, max_values):
         raise _too_many(max_values)
     brackets = body.count(b"[") + body.count(b"{")
@@ -86,8 +89,9 @@ def _is_flat(body: bytes) -> bool:
     """
     if len(body) > _ORDINARY_BYTES:
         return False
-    outside = b"".join(_without_escaped_marks(body).split(b'"')[::2])
-    brackets = outside.translate(_ONE_KIND, _NO_BRACKETS)
+    # Nearly all texts are without brackets: of each, only its two quotes are left.
+    marks = _without_escaped_marks(body).translate(_ONE_KIND, _NO_MARKS).replace(b'""', b"")
+    brackets = b"".join(marks.split(b'"')[::2])
     for _ in range(MAX_DEPTH):
         # Each round takes the innermost level away.
         fewer = brackets.replace(b"[]", b"")
@@ -138,6 +142,8 @@ def _without_escaped_marks(body: bytes) -> bytes:
     A regular expression that skips escapes keeps a mark for each of them, which takes 250 MB for a
     body that consists of escapes.
     """
+    if b"\\" not in body:
+        return body
     return body.replace(b"\\\\", b"__").replace(b'\\"', b"__")
 
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cliquet.core import jsonio
+from cliquet.core import json_shape, jsonio
 
 # In
 
@@ -268,6 +268,39 @@ def test_nesting_is_bounded(opening: bytes, closing: bytes) -> None:
 def test_excessive_nesting_is_refused_without_recursion(body: bytes) -> None:
     with pytest.raises(jsonio.JSONError, match="levels of nesting"):
         jsonio.loads_strict(body)
+
+
+def levels(body: bytes) -> int:
+    """Return the greatest number of containers inside each other, up to one that never began."""
+    deepest = depth = 0
+    is_text = False
+    for mark in re.findall(rb'\\["\\]|[][{}"]', body):
+        if mark == b'"':
+            is_text = not is_text
+        elif not is_text and mark in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif not is_text and mark in b"]}":
+            depth -= 1
+            if depth < 0:
+                break
+    return deepest
+
+
+@pytest.mark.clause("D-12")
+@given(st.text('[]{}",\\a', max_size=30), st.sampled_from([None, 1000]))
+def test_levels_are_those_outside_of_texts(body: str, max_values: int | None) -> None:
+    raw = body.encode()
+    is_refused = False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_shape, "MAX_DEPTH", 2)
+        try:
+            json_shape.check_shape(raw, max_values)
+        except json_shape.JSONError:
+            is_refused = True
+
+    assert is_refused == (levels(raw) > 2)
 
 
 @pytest.mark.clause("D-12")
