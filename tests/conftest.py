@@ -115,6 +115,14 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.fixture(scope="module")
+def own_settings() -> Iterator[None]:
+    """Let the settings of tests count, whichever way the other tests go (``make uncompiled``)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def logs_of_this_test_alone() -> Iterator[None]:
     """Leave to each test nothing of what others have configured in the logs."""

@@ -57,6 +57,7 @@ def in_the_context_of_a_request_made_by_hand(tmp_path: Any) -> None:
     logs.begin(renderer=lambda *args: "of another application")
 
 
+@pytest.mark.usefixtures("own_settings")
 @pytest.mark.parametrize(
     "spoil",
     [

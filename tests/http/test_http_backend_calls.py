@@ -83,7 +83,7 @@ def calls() -> list[Any]:
 
 
 @pytest.fixture
-def make(calls: list[Any]) -> Callable[..., Any]:
+def make(own_settings: None, calls: list[Any]) -> Callable[..., Any]:
     """Return a function that makes a site whose calls are counted."""
 
     def connect(registry: Any) -> None:

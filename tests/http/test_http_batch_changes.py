@@ -82,9 +82,8 @@ class Closed(resource.ShareableResource):
 
 
 @pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+def anew(own_settings: None) -> None:
+    """Forget what other tests were told."""
     SEEN.clear()
 
 

@@ -56,10 +56,7 @@ class Unique(Item):
     mapping = UniqueSchema()
 
 
-@pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 def both(configure: Any = None) -> list[TestApp]:

@@ -70,10 +70,7 @@ class Plain(resource.ShareableResource):
     mapping = PlainSchema()
 
 
-@pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 def both(

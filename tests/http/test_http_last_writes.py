@@ -33,16 +33,10 @@ from cliquet.testing.web import basic_auth, make_app
 from cliquet.transactions.scope import DataManager
 from cliquet.transactions.tweens import BeforeCommit
 
-pytestmark = pytest.mark.clause("B-23.24")
+pytestmark = [pytest.mark.clause("B-23.24"), pytest.mark.usefixtures("own_settings")]
 
 HEADERS = basic_auth()
 BODY = {"data": {"name": "a"}}
-
-
-@pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let endpoints be compiled, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
 
 
 class Agaric(resource.UserResource):

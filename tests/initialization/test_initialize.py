@@ -475,11 +475,8 @@ def test_variables_of_the_environment_that_were_applied_are_logged(
 
 
 @pytest.mark.clause("S-23.7")
-def test_without_such_variables_nothing_is_said(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # `make uncompiled` sets it for all tests.
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+@pytest.mark.usefixtures("own_settings")
+def test_without_such_variables_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         make_app()
     assert not [r for r in caplog.records if "environment" in r.getMessage()]

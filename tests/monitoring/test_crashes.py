@@ -82,7 +82,7 @@ def sentry(run: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def raven(run: Any) -> Any:
+def raven(own_settings: None, run: Any) -> Any:
     return run(RAVEN_INI)
 
 

@@ -47,7 +47,7 @@ def main(global_config, **settings):
 
 
 @pytest.fixture(scope="module")
-def lines(processes: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def lines(processes: None, own_settings: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Give what a service printed, from its start to its end."""
     folder = tmp_path_factory.mktemp("heka")
     (folder / "kiosk_service.py").write_text(SERVICE)

@@ -41,7 +41,7 @@ def rows() -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def traced(processes: None) -> dict[str, list[str]]:
+def traced(processes: None, own_settings: None) -> dict[str, list[str]]:
     """The files of each request, in their turn."""
     tool = ROOT / "benchmarks" / "files_of_requests.py"
     run = run_program(

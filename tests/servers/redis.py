@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from servers.processes import (
     HIGHEST_PORT,
+    START_TIMEOUT_SECONDS,
     ServerProcess,
     free_port,
     missing,
@@ -59,6 +61,20 @@ class RedisProcess(ServerProcess):
         return f"redis://127.0.0.1:{self.port}"
 
     crash = ServerProcess.kill
+
+    def wait_until_ready(self) -> None:
+        super().wait_until_ready()
+        # It answers before it has read what it kept: "LOADING Redis is loading the dataset".
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self._is_loading():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise RuntimeError(Path(self.log_path).read_text())
+            time.sleep(0.02)
+
+    def _is_loading(self) -> bool:
+        with socket.create_connection(("127.0.0.1", self.port), START_TIMEOUT_SECONDS) as client:
+            client.sendall(b"PING\r\n")
+            return client.recv(1024).startswith(b"-LOADING")
 
 
 @contextlib.contextmanager

@@ -406,6 +406,7 @@ def test_defaults_of_the_caller_are_never_modified() -> None:
 
 
 @pytest.mark.clause("S-4")
+@pytest.mark.usefixtures("own_settings")
 def test_defaults_can_be_given_as_settings() -> None:
     given = {**DEFAULT_SETTINGS, "project_name": "kinto", "project_version": "1.0"}
 

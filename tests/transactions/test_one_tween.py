@@ -23,17 +23,11 @@ from cliquet.testing.web import basic_auth, make_app
 from cliquet.transactions.scope import DataManager
 from cliquet.transactions.short_commit import RequestTransaction
 
-pytestmark = pytest.mark.clause("S-14.1")
+pytestmark = [pytest.mark.clause("S-14.1"), pytest.mark.usefixtures("own_settings")]
 both = pytest.mark.parametrize("way", ["true", "false"], ids=["one tween", "three tweens"])
 
 MUSHROOM = "/v0/mushrooms/2f3f5fa0-ab3b-4e3f-9e4c-8f7ea4b8e2f4"
 View = Callable[[Request], Any]
-
-
-@pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -26,10 +26,7 @@ Way = Mapping[str, str]
 NO_SNIFFING = "X-Content-Type-Options"
 
 
-@pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 def served(way: Way, configure: Callable[[Configurator], None], **arguments: Any) -> TestApp:

@@ -17,11 +17,7 @@ from webtest import TestApp
 from cliquet import Service
 from cliquet.web import attempts
 
-
-@pytest.fixture(autouse=True)
-def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let requests go the short way, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 class Failing:

@@ -49,10 +49,7 @@ Configure = Callable[[Configurator], None]
 VARIABLE = "CLIQUET_COMPILED_ENDPOINTS"
 
 
-@pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv(VARIABLE, raising=False)
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 def calls_of(app: TestApp, method: str, path: str, **headers: str) -> tuple[Any, set[str]]:

@@ -48,10 +48,7 @@ def puffball(name: str) -> dict[str, Any]:
     return {"data": {**record, "place": place}}
 
 
-@pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the settings of a test count, whichever way the other tests go (``make uncompiled``)."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
+pytestmark = pytest.mark.usefixtures("own_settings")
 
 
 def calls_of(app: Any, path: str, headers: dict[str, str], status: int, body: Any = None) -> int:

@@ -21,14 +21,15 @@ from testapp import RESOURCES
 from cliquet import Service
 from cliquet.testing.web import basic_auth
 
+pytestmark = pytest.mark.usefixtures("own_settings")
+
 FUTURE = {"If-None-Match": '"253402300799999"'}
 Configure = Callable[[Configurator], None]
 
 
 @pytest.fixture(params=["true", "false"], ids=["compiled", "layers"])
-def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Response]:
+def ask(request: pytest.FixtureRequest) -> Callable[..., Response]:
     """Return what makes an application, on one of both ways, and sends a conditional request."""
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
 
     def asked(configure: Configure | None = None, path: str = "/v0/mushrooms") -> Response:
         settings = {"compiled_endpoints": request.param}
@@ -41,7 +42,6 @@ def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Call
 
 @pytest.mark.clause("H-10.8")
 def test_no_exception_view_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
     app = make_app(RESOURCES, settings={"compiled_endpoints": "true"})
     for headers in ({**basic_auth(), **FUTURE},) * 2:
         request = Request.blank("/v0/mushrooms", headers=headers)
@@ -174,7 +174,6 @@ def test_a_request_without_tweens_raises_it(monkeypatch: pytest.MonkeyPatch) -> 
         service.add_view("GET", around, permission="__no_permission_required__")
         config.add_cornice_service(service)
 
-    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
     app = make_app(RESOURCES, settings={"compiled_endpoints": "true"}, configure=add)
 
     assert app.get("/v0/around").json == {"raised": "304 Not Modified"}
