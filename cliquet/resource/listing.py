@@ -24,7 +24,7 @@ from cliquet.resource.hook_results import as_body
 from cliquet.resource.listing_query import reserved_fields
 from cliquet.resource.sent_parameters import sent_parameters
 from cliquet.resource.writing import atomically
-from cliquet.security.sent_headers import sends_condition
+from cliquet.security.sent_headers import sends_condition, sent
 from cliquet.storage import Filter, Sort
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError
@@ -101,6 +101,8 @@ def get_list(resource: UserResource) -> Any:
             records, total = read_page(resource, filters, sorting, rules, limit)
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
+    elif sent(resource.request, "If-Match"):
+        _raise_412_if_page_is_newer(resource, records)
     # Only lists with tombstones have a history, if the storage knows it.
     history = records.history if isinstance(records, Page) else None
     if history is not None:
@@ -133,6 +135,16 @@ def get_list(resource: UserResource) -> Any:
     if partial_fields is not None:
         records = [utils.dict_subset(record, partial_fields) for record in records]
     return as_body(resource, resource.postprocess(records))
+
+
+def _raise_412_if_page_is_newer(resource: UserResource, records: list[Record]) -> None:
+    """Judge the condition again, for the moment at which the page was read (H-14.13)."""
+    judged = resource._timestamp
+    if judged is None or not isinstance(records, Page) or records.timestamp is None:
+        return
+    resource._timestamp = records.timestamp
+    resource._raise_412_if_modified()
+    resource._timestamp = judged
 
 
 # The answer of the first of these is the page as the storage gives it.

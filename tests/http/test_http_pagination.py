@@ -18,6 +18,7 @@ from cliquet import resource
 from cliquet.settings import SettingError
 from cliquet.storage import Filter
 from cliquet.storage.query import COMPARISON
+from cliquet.testing.bounded import Threads
 from cliquet.testing.web import basic_auth
 
 SORTS = (
@@ -400,6 +401,35 @@ def test_conditions_detect_changes_while_paging(
 
     app.get(url, headers={**headers, "If-Match": etag}, status=412)
     app.get(url, headers={**headers, "If-None-Match": etag}, status=200)
+
+
+@pytest.mark.clause("H-14.13")
+def test_conditions_detect_a_change_just_before_the_page_is_read(
+    app: TestApp,
+    headers: dict[str, str],
+    numbered: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = app.get(f"{LICHENS}?_limit=2", headers=headers)
+    etag, url = first.headers["ETag"], first.headers["Next-Page"]
+    threads = Threads(1)
+    read = Lichen._extract_limit
+
+    def reading(self: Any) -> Any:
+        # The conditions were judged before.
+        threads.submit(store, app, headers, LICHENS, {"n": 9}).result()
+        return read(self)
+
+    monkeypatch.setattr(Lichen, "_extract_limit", reading)
+    refused = app.get(url, headers={**headers, "If-Match": etag}, status=412)
+    response = app.get(url, headers={**headers, "If-Match": "*"}, status=200)
+    monkeypatch.undo()
+    threads.shutdown()
+
+    assert refused.json["errno"] == 114
+    assert refused.headers["ETag"] > etag
+    # Nothing up to this one is missing in the page.
+    assert response.headers["ETag"] == refused.headers["ETag"]
 
 
 # Tokens
