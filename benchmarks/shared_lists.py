@@ -28,7 +28,7 @@ from cliquet.storage.transfer import ExportedEntry, ImportedCollection
 from cliquet.testing.web import make_app
 
 RECORDS = 100_000
-SHARED = (10, 1_000, 100_000)
+SHARED = (10, 100, 1_000, 10_000, 100_000)
 ROUNDS = 9
 CALLS_PER_ROUND = 3
 URL = "/v0/mushrooms"

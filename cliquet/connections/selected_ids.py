@@ -34,10 +34,6 @@ class SelectedIds:
     is_found : the same condition, which finds the ids first, and then their records.
     replica : the replica on which the queries may be run too, if there is one.
     read : runs a query of the backend; by default, its client does.
-
-    Attributes
-    ----------
-    are_few : whether there are no more than `FEW`, as far as :meth:`first` has seen.
     """
 
     client: SQLClient
@@ -47,7 +43,16 @@ class SelectedIds:
     is_found: SQL
     replica: Any = None
     read: Callable[[SQL], list[Any]] | None = None
-    are_few: bool = False
+    _are_few: bool | None = None
+
+    @property
+    def are_few(self) -> bool:
+        """Whether there are no more than `FEW`; they are counted if nobody has done it."""
+        if self._are_few is None:
+            text, parameters = self.search(FEW + 1)
+            rows = self._rows(f"{text} LIMIT 1", parameters)
+            self._are_few = not rows or rows[0][1] <= FEW
+        return self._are_few
 
     @property
     def condition(self) -> str:
@@ -72,12 +77,15 @@ class SelectedIds:
         """
         return self.first_at(number, None)[0]
 
-    def first_at(self, number: int, value: SQL | None) -> tuple[list[str], Any]:
+    def first_at(
+        self, number: int, value: SQL | None, *, are_counted: bool = True
+    ) -> tuple[list[str], Any]:
         """Return that many of the ids, and a value of the same moment.
 
         Parameters
         ----------
         value : query for one value; ``None`` if nobody needs any.
+        are_counted : whether it is found out now if there are many.
 
         Returns
         -------
@@ -87,13 +95,16 @@ class SelectedIds:
         ------
         BackendError : the database cannot be reached.
         """
-        text, parameters = self.search(max(number, FEW + 1))
+        read = max(number, FEW + 1) if are_counted else number
+        text, parameters = self.search(read)
         text, parameters = f"{text} LIMIT %s", (*parameters, number)
         if value is not None:
             text = f"SELECT *, ({value.text}) FROM ({text}) AS first"  # noqa: S608 - as above
             parameters = (*value.parameters, *parameters)
         rows = self._rows(text, parameters)
-        self.are_few = not rows or rows[0][1] <= FEW
+        counted = rows[0][1] if rows else 0
+        # Else the count has ended before.
+        self._are_few = counted <= FEW if counted < read or read > FEW else None
         found = rows[0][2] if rows and value is not None else None
         return [row[0] for row in rows], found
 

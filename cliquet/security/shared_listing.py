@@ -15,6 +15,7 @@ from pyramid.request import Request
 from cliquet import settings
 from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
+from cliquet.security.sent_headers import sends_condition
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import GetBoundPermissions, IdQuery
 
@@ -189,7 +190,12 @@ class SharedListing:
         if key is None or not _FIRST_IDS.is_open(storage):
             return selected.first(number), None
         found, timestamp = storage.first_ids(
-            selected, number, collection_id=key.collection_id, parent_id=key.parent_id
+            selected,
+            number,
+            collection_id=key.collection_id,
+            parent_id=key.parent_id,
+            # The answer may be 304, which needs no more.
+            are_counted=not sends_condition(self._request),
         )
         return found, None if timestamp is None else FoundAt(key, timestamp)
 

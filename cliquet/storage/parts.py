@@ -77,7 +77,7 @@ class JointReading(Protocol):
         """Return the live records with these ids."""
 
     def first_ids(
-        self, key: CollectionKey, ids: IdQuery, number: int
+        self, key: CollectionKey, ids: IdQuery, number: int, *, are_counted: bool
     ) -> tuple[list[str], int | None]:
         """Return ids, and a timestamp of the collection up to which these lack none, if known."""
 

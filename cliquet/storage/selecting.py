@@ -38,7 +38,13 @@ class StorageSelecting:
         return False
 
     def first_ids(
-        self, ids: IdQuery, number: int, *, collection_id: str, parent_id: str
+        self,
+        ids: IdQuery,
+        number: int,
+        *,
+        collection_id: str,
+        parent_id: str,
+        are_counted: bool = True,
     ) -> tuple[list[str], int | None]:
         """Return some ids of a query, and the timestamp of a collection at that moment (H-9.8).
 
@@ -51,6 +57,8 @@ class StorageSelecting:
         ----------
         ids : query for which :meth:`can_join` is true.
         number : how many ids.
+        are_counted : whether a list of their records certainly follows, for which it matters
+            whether there are many more.
 
         Returns
         -------

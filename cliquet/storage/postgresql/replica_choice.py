@@ -117,9 +117,9 @@ class ChoosingReader(Reader):
         )
 
     def first_ids(
-        self, key: CollectionKey, ids: IdQuery, number: int
+        self, key: CollectionKey, ids: IdQuery, number: int, *, are_counted: bool
     ) -> tuple[list[str], int | None]:
-        found, timestamp = super().first_ids(key, ids, number)
+        found, timestamp = super().first_ids(key, ids, number, are_counted=are_counted)
         reading.need(timestamp)
         return found, timestamp
 

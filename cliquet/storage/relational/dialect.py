@@ -43,6 +43,9 @@ class ListingDialect(abc.ABC):
     has_lateral_joins: bool
     """Whether a joined query may use the columns of the table before it."""
 
+    compares_sets: bool
+    """Whether it is faster to compare two sets of ids than to look up those of one in the other."""
+
     @abc.abstractmethod
     def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
         """Return the JSON text of a record or tombstone, from the columns of its row.

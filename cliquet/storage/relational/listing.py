@@ -30,6 +30,7 @@ __all__ = [
     "SQL",
     "ListingDialect",
     "array_index",
+    "count",
     "index",
     "matching",
     "order_by",
@@ -218,4 +219,12 @@ def index(dialect: ListingDialect, collection_id: str, *fields: str) -> SQL:
         f"(parent_id, {key.text}, last_modified DESC, id DESC)"
         f" WHERE NOT deleted AND collection_id = {collection.text}",
         (*key.parameters, *collection.parameters),
+    )
+
+
+def count(scope: SQL, where: SQL) -> SQL:
+    """Return the query for the number of records for which both conditions are true."""
+    return SQL(
+        f"SELECT count(*) FROM records WHERE {scope.text} AND {where.text}",
+        (*scope.parameters, *where.parameters),
     )

@@ -256,11 +256,13 @@ class Queries:
         )
         are_all_asked = selection.scope.key is not None and not matched.filters
         if matched.ids and are_all_asked and not all(ids.are_few for ids in matched.queries):
-            # To ask each record takes far longer than to find the ids that two queries share.
+            # To ask each record takes far longer.
+            if not self.dialect.compares_sets:
+                return listing.count(scope, where([ids.is_found for ids in matched.queries]))
             rows = _joined("SELECT id FROM records WHERE ", scope, " AND ", where(matched.filters))
             common = joined(" INTERSECT ", [rows, *(ids.query for ids in matched.queries)])
             return _joined("SELECT count(*) FROM (", common, ") AS common")
-        return _count(scope, where([*matched.filters, *matched.ids]))
+        return listing.count(scope, where([*matched.filters, *matched.ids]))
 
     def _rows(self, columns: str, scope: SQL, matched: Sequence[SQL], selection: Selection) -> SQL:
         """Return the query for a page of the records for which these conditions are true."""
@@ -387,11 +389,4 @@ def _unless_known(count: SQL, known: KnownTotal) -> SQL:
     return SQL(
         f"CASE WHEN counter.last_modified = %s THEN %s ELSE ({count.text}) END",
         (known.timestamp, known.total, *count.parameters),
-    )
-
-
-def _count(scope: SQL, where: SQL) -> SQL:
-    return SQL(
-        f"SELECT count(*) FROM records WHERE {scope.text} AND {where.text}",
-        (*scope.parameters, *where.parameters),
     )

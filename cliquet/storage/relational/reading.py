@@ -183,7 +183,7 @@ class Reader:
         return record, found
 
     def first_ids(
-        self, key: CollectionKey, ids: IdQuery, number: int
+        self, key: CollectionKey, ids: IdQuery, number: int, *, are_counted: bool
     ) -> tuple[list[str], int | None]:
         """Return ids, and a timestamp of the collection up to which these lack none, if known."""
         if (
@@ -193,7 +193,7 @@ class Reader:
             or ids.replica is not self._replica
         ):
             return ids.first(number), None
-        found, timestamp = ids.first_at(number, SQL(SELECT_TIMESTAMP, key))
+        found, timestamp = ids.first_at(number, SQL(SELECT_TIMESTAMP, key), are_counted=are_counted)
         return found, touched(timestamp)
 
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:

@@ -131,10 +131,16 @@ class RelationalStorage(WritesOfSeveral):
         return self._joint_reader.find_with_aces(key, object_id, names, aces)
 
     def first_ids(
-        self, ids: IdQuery, number: int, *, collection_id: str, parent_id: str
+        self,
+        ids: IdQuery,
+        number: int,
+        *,
+        collection_id: str,
+        parent_id: str,
+        are_counted: bool = True,
     ) -> tuple[list[str], int | None]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        return self._joint_reader.first_ids(key, ids, number)
+        return self._joint_reader.first_ids(key, ids, number, are_counted=are_counted)
 
     def find_many(
         self,

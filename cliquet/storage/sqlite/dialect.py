@@ -49,6 +49,7 @@ class SQLiteDialect(ListingDialect):
 
     concatenation = "group_concat"
     has_lateral_joins = False
+    compares_sets = False
 
     def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
         return SQL(

@@ -501,6 +501,50 @@ def test_a_long_shared_list_sends_no_more_than_a_short_one(
         assert (shared[3]["id"] in "".join(sent)) is travels
 
 
+@pytest.mark.clause("B-23.16", "H-5.12", "H-10.8")
+@pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
+def test_a_304_of_a_shared_list_reads_no_more_if_many_are_shared(
+    app: TestApp, headers: dict[str, str], shared: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selected_ids, "FEW", 987)
+    etag = app.get(URL, headers=headers).headers["ETag"]
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    app.get(URL, headers={**headers, "If-None-Match": etag}, status=304)
+    assert len(counted(sent)) == 3, sent
+    assert "LIMIT 988" not in "".join(sent)
+
+    sent.clear()
+    app.get(URL, headers={**headers, "If-None-Match": '"1"'}, status=200)
+    # How many there are is asked for the list itself.
+    assert len(counted(sent)) == 5, sent
+    assert "LIMIT 988" in "".join(sent)
+
+
+@pytest.mark.clause("B-23.16", "H-5.12")
+@pytest.mark.parametrize("pair", ["sqlite"], indirect=True)
+def test_a_total_of_shared_records_looks_them_up_in_sqlite(
+    app: TestApp, headers: dict[str, str], shared: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = app.app.registry.storage.client
+    rows, sent = client.rows, []
+
+    def recorded(text: str, parameters: Any = (), **options: Any) -> Any:
+        sent.append((text, parameters))
+        return rows(text, parameters, **options)
+
+    monkeypatch.setattr(client, "rows", recorded)
+    response = app.get(f"{URL}?_limit=1", headers=headers, status=200)
+
+    text, parameters = sent[-1]
+    total = text[: text.index(" AS entries")].partition("(SELECT count(*)")[2]
+    plan = [row[-1] for row in rows(f"EXPLAIN QUERY PLAN {text}", parameters)]
+    assert response.headers["Total-Records"] == "6"
+    assert "INTERSECT" not in total
+    # The other one finds the records of the page.
+    assert any("(parent_id=? AND collection_id=? AND id=?)" in line for line in plan), plan
+
+
 @pytest.mark.clause("B-23.16", "H-5.12")
 @pytest.mark.parametrize("pair", ["postgresql", "postgresql, few"], indirect=True)
 def test_a_shared_page_and_its_total_are_found_by_indexes(

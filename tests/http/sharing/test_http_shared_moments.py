@@ -221,7 +221,8 @@ def test_each_kind_of_request_tells_of_it(
         (answer,) = body["responses"]
         known, latest = {one["id"] for one in answer["body"]["data"]}, answer["headers"]["ETag"]
     else:
-        headers = {**READER, way: etag} if way != "HEAD" else READER
+        conditions = {"If-None-Match": etag, "If-Match": "*"}
+        headers = {**READER, way: conditions[way]} if way in conditions else READER
         method = app.head if way == "HEAD" else app.get
         response = method(URL, headers=headers, status=200)
         # A client that has asked with HEAD knows the number alone.

@@ -95,11 +95,11 @@ class SpreadReader:
         return self._reader.find_with_aces(shard, object_id, names, aces)
 
     def first_ids(
-        self, key: CollectionKey, ids: IdQuery, number: int
+        self, key: CollectionKey, ids: IdQuery, number: int, *, are_counted: bool
     ) -> tuple[list[str], int | None]:
         """Return ids, and a timestamp up to which these lack none, if one statement has both."""
         if self._table.find(key) is None:
-            return self._reader.first_ids(key, ids, number)
+            return self._reader.first_ids(key, ids, number, are_counted=are_counted)
         return ids.first(number), None
 
     def find_many(
