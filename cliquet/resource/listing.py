@@ -140,7 +140,7 @@ def get_list(resource: UserResource) -> Any:
 def _raise_412_if_page_is_newer(resource: UserResource, records: list[Record]) -> None:
     """Judge the condition again, for the moment at which the page was read (H-14.13)."""
     judged = resource._timestamp
-    if judged is None or not isinstance(records, Page) or records.timestamp is None:
+    if judged is None or not isinstance(records, Page) or records.timestamp in (None, judged):
         return
     resource._timestamp = records.timestamp
     resource._raise_412_if_modified()

@@ -194,8 +194,9 @@ class SharedListing:
             number,
             collection_id=key.collection_id,
             parent_id=key.parent_id,
-            # The answer may be 304, which needs no more.
-            are_counted=not sends_condition(self._request),
+            # The answer may be 304, which needs no more; but no part of a collection has one for
+            # a token (E-11.2).
+            are_counted=not sends_condition(self._request) or "_sync" in self._request.GET,
         )
         return found, None if timestamp is None else FoundAt(key, timestamp)
 

@@ -521,6 +521,26 @@ def test_a_304_of_a_shared_list_reads_no_more_if_many_are_shared(
     assert "LIMIT 988" in "".join(sent)
 
 
+@pytest.mark.clause("E-11.9", "B-23.16")
+@pytest.mark.parametrize("pair", ["postgresql"], indirect=True)
+def test_a_conditional_request_with_a_token_asks_no_more(
+    make: Callable[..., Any], headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make({"toadstool_sync_enabled": "true"})
+    share_six(app, user_id(app, headers))
+    etag = app.get(URL, headers=headers).headers["ETag"]
+    token = app.get(f"{URL}?_sync=", headers=headers).headers["Sync-Token"]
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    numbers = []
+    for condition in ({}, {"If-None-Match": etag}):
+        sent.clear()
+        app.get(f"{URL}?_sync={token}", headers={**headers, **condition}, status=200)
+        numbers.append(len(counted(sent)))
+
+    assert numbers == [4, 4], sent
+
+
 @pytest.mark.clause("B-23.16", "H-5.12")
 @pytest.mark.parametrize("pair", ["sqlite"], indirect=True)
 def test_a_total_of_shared_records_looks_them_up_in_sqlite(
