@@ -27,7 +27,8 @@ SECONDS = 20
 
 def test_calls_run_in_as_many_threads_as_there_are() -> None:
     threads = Threads(2, "of-a-test")
-    both, may_end = threading.Barrier(3, timeout=SECONDS), threading.Event()
+    both = threading.Barrier(3, timeout=SECONDS)
+    may_end = threading.Event()
 
     def call(number: int, *, more: int) -> tuple[int, str]:
         if not may_end.is_set():
