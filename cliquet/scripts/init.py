@@ -12,7 +12,13 @@ from pathlib import Path
 
 from cliquet.scripts.command import Command, CommandError, application, told
 from cliquet.scripts.migrate import init_schema
-from cliquet.scripts.scaffold import module_name, service_files, write_files
+from cliquet.scripts.scaffold import (
+    local_origin,
+    module_name,
+    requirement,
+    service_files,
+    write_files,
+)
 
 __all__ = ["COMMAND"]
 
@@ -21,6 +27,14 @@ The new service is in {folder}. Next:
 
 {steps}
 README.rst says what to change, and how to deploy it.
+"""
+
+# A clone and a wheel are on the machine of a developer alone.
+_ELSEWHERE = """
+pyproject.toml asks for "{requirement}",
+and cliquet comes from {origin}, which other machines lack. Before
+the service goes to another host, to Docker or to CI, do what README.rst says under
+"Where cliquet comes from".
 """
 
 
@@ -62,6 +76,9 @@ def _make_service(given: str) -> None:
     if folder.resolve() != Path.cwd():
         lines = f"    cd {shlex.quote(given)}\n{lines}"
     print(_NEXT_STEPS.format(folder=folder.resolve(), steps=lines), end="")
+    origin = local_origin()
+    if origin is not None:
+        print(_ELSEWHERE.format(origin=origin, requirement=requirement()), end="")
 
 
 def _migrate(ini: str) -> None:

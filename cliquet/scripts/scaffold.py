@@ -12,13 +12,13 @@ import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from cliquet.scripts.command import CommandError
 from cliquet.scripts.production_ini import production_ini
 from cliquet.scripts.templating import render
 
-__all__ = ["module_name", "requirement", "service_files", "write_files"]
+__all__ = ["local_origin", "module_name", "requirement", "service_files", "write_files"]
 
 _TEMPLATES: Final = {
     ".dockerignore": "dockerignore.txt",
@@ -75,16 +75,36 @@ def requirement(extra: str = "") -> str:
     ----------
     extra : extra of cliquet that is installed with it.
     """
-    distribution = metadata.distribution("cliquet")
-    name = f"cliquet[{extra}]" if extra else "cliquet"
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    origin = _origin()
     if "vcs_info" not in origin and not origin.get("dir_info", {}).get("editable"):
-        major, minor = distribution.version.split(".")[:2]
-        return f"{name}>={major}.{minor},<{int(major) + 1}"
+        return _by_version(extra)
     url = origin["url"]
     if "vcs_info" in origin:
         url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
-    return f"{name} @ {url}"
+    return f"{_with_extra(extra)} @ {url}"
+
+
+def local_origin() -> str | None:
+    """Return the address on this machine from which cliquet was installed, or None.
+
+    No other machine has what is there: a clone, or a wheel.
+    """
+    url: str = _origin().get("url", "")
+    return url if url.startswith("file:") else None
+
+
+def _origin() -> Any:
+    text = metadata.distribution("cliquet").read_text("direct_url.json")
+    return json.loads(text or "{}")
+
+
+def _by_version(extra: str = "") -> str:
+    major, minor = metadata.version("cliquet").split(".")[:2]
+    return f"{_with_extra(extra)}>={major}.{minor},<{int(major) + 1}"
+
+
+def _with_extra(extra: str) -> str:
+    return f"cliquet[{extra}]" if extra else "cliquet"
 
 
 def service_files(module: str) -> dict[str, str]:
@@ -97,6 +117,8 @@ def service_files(module: str) -> dict[str, str]:
         "secret": secrets.token_hex(32),
         "cliquet": requirement(),
         "cliquet_postgresql": requirement("postgresql"),
+        "cliquet_by_version": _by_version(),
+        "cliquet_postgresql_by_version": _by_version("postgresql"),
     }
     files = {
         path.format(module=module): render(template, values)

@@ -388,11 +388,65 @@ def test_a_new_service_requires_the_cliquet_that_made_it(
         (metadata / "direct_url.json").write_text(json.dumps(origin))
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
 
-    cliquet("init", str(tmp_path / "demo"))
+    outcome = cliquet("init", str(tmp_path / "demo"))
 
     pyproject = (tmp_path / "demo" / "pyproject.toml").read_text()
     assert f'    "{requirement}",\n' in pyproject
     assert f'    "{with_postgresql}",\n' in pyproject
+    # Who deploys a service whose cliquet no other host has is told what to write.
+    is_told = f'pyproject.toml asks for "{requirement}",\n' in outcome.out
+    assert is_told == ("file:" in str(origin))
+    assert ('"Where cliquet comes from"' in outcome.out) == is_told
+    readme = (tmp_path / "demo" / "README.rst").read_text()
+    elsewhere = readme.partition("\nWhere cliquet comes from\n---")[2]
+    assert '   "cliquet>=3.9,<4"\n   "cliquet[postgresql]>=3.9,<4"\n' in elsewhere
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize("target", ["migrate", "test", "lint"])
+def test_a_copy_of_the_code_is_not_served_in_the_place_of_the_folder(
+    demo: Path, target: str
+) -> None:
+    """``pip install .`` leaves one in the environment of ``make serve``."""
+    environment = demo / ".venv"
+    environment.mkdir()
+    for stamp in ("created", "serve", "test", "lint"):
+        (environment / f".stamp-{stamp}").touch()
+
+    assert "pip" not in make("--dry-run", target, folder=demo)
+
+    copy = environment / "lib" / "python3.13" / "site-packages" / "demo"
+    copy.mkdir(parents=True)
+    (copy / "__init__.py").touch()
+    assert "pip --disable-pip-version-check -qq install --editable" in make(
+        "--dry-run", target, folder=demo
+    )
+
+
+@pytest.mark.clause("E-7.1")
+@pytest.mark.usefixtures("processes")
+def test_make_finds_wheels_that_no_index_has(demo: Path) -> None:
+    recipe = ["-f", "Makefile", "--eval", "found: ; @echo $$PIP_FIND_LINKS", "found"]
+
+    assert make(*recipe, folder=demo) == "/opt/some\n"
+
+    (demo / "wheels").mkdir()
+    (demo / "wheels" / "cliquet-3.9.1-py3-none-any.whl").touch()
+    assert make(*recipe, folder=demo) == "wheels /opt/some\n"
+
+
+def make(*arguments: str, folder: Path) -> str:
+    done = run_program(
+        ["make", *arguments],
+        cwd=folder,
+        env={**os.environ, "MAKEFLAGS": "", "PIP_FIND_LINKS": "/opt/some"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return str(done.stdout)
 
 
 @pytest.mark.clause("E-7.1", "P-30.4")
