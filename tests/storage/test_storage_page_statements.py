@@ -10,15 +10,16 @@ import pytest
 from support.configured import config_of
 
 from cliquet.storage import postgresql
+from cliquet.storage.changes import Wanted
 from cliquet.storage.query import COMPARISON, Continuation, Filter, KnownTotal, Sort
-from cliquet.storage.selection import Names, Scope, Selection
+from cliquet.storage.relational.text import SQL
+from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
 from cliquet.testing.storage.common import HOME, create
 
 TIME = [Sort("last_modified", 1), Sort("id", 1)]
 NEWER = Filter("last_modified", 1, COMPARISON.GT)
-CHANGES = Selection(
-    Scope(**HOME), Names("id", "last_modified", "deleted"), [NEWER], TIME, limit=5
-)._replace(include_deleted=True)
+NAMES = Names("id", "last_modified", "deleted")
+CHANGES = Selection(Scope(**HOME), NAMES, [NEWER], TIME, limit=5)._replace(include_deleted=True)
 
 
 @pytest.fixture
@@ -46,9 +47,23 @@ def test_a_list_reads_the_row_of_its_collection_once(storage: Any, selection: Se
     queries = storage._reader._queries
     make = queries.page_as_text if selection.limit else queries.page
 
-    text, parameters = make(selection, selection.scope.key)
-    with storage.client.connect(readonly=True) as session:
-        plan = session.execute(f"EXPLAIN {text}", parameters).fetchall()
+    plan = plan_of(storage, make(selection, selection.scope.key))
 
-    scans = [line for (line,) in plan if re.search(r"Scan .*\btimestamps\b", line)]
-    assert len(scans) == 1, plan
+    assert len(re.findall(r"Scan .*\btimestamps\b", plan)) == 1, plan
+    assert "Nested Loop" not in plan
+
+
+@pytest.mark.clause("B-4.1")
+def test_the_row_of_a_collection_is_joined_with_nothing(storage: Any) -> None:
+    query = storage._changes._query(CollectionKey(**HOME), Wanted(after=1, limit=5), NAMES)
+
+    plan = plan_of(storage, query)
+
+    # What departed is looked up among the records.
+    assert plan.count("Nested Loop") == 1, plan
+
+
+def plan_of(storage: Any, query: SQL) -> str:
+    with storage.client.connect(readonly=True) as session:
+        rows = session.execute(f"EXPLAIN {query.text}", query.parameters).fetchall()
+    return "\n".join(line for (line,) in rows)

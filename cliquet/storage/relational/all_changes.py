@@ -15,9 +15,9 @@ from cliquet.storage.history import History
 from cliquet.storage.listing.evaluation import Entry, apply_filters
 from cliquet.storage.query import Filter
 from cliquet.storage.relational.departures import departed
-from cliquet.storage.relational.queries import SELECT_HISTORY, Queries
+from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader, record_of, touched
-from cliquet.storage.relational.steps import Steps
+from cliquet.storage.relational.steps import HOME, Steps
 from cliquet.storage.relational.text import SQL, joined
 from cliquet.storage.selection import CollectionKey, Names, Scope, Selection
 from cliquet.types import Record
@@ -26,11 +26,11 @@ __all__ = ["ChangeReader"]
 
 _LATE = DepartureKind.LATE.value
 
-# The rows of each part have their columns in the same places.
+# The rows of each part have their columns in the same places. A collection without a row of its own
+# has none of this part.
 _STATE = (
-    "SELECT 0 AS part, counter.last_modified AS position, NULL AS id, counter.epoch AS kind,"
-    " counter.purged AS last_modified, NULL AS deleted, NULL AS data"
-    f" FROM (SELECT 1) AS always LEFT JOIN ({SELECT_HISTORY}) AS counter ON TRUE"
+    "SELECT 0 AS part, last_modified AS position, NULL AS id, epoch AS kind,"
+    f" purged AS last_modified, NULL AS deleted, NULL AS data FROM timestamps WHERE {HOME}"
 )
 _CHANGED = "SELECT 1, last_modified, id, NULL, last_modified, deleted, data FROM ({}) AS changed"
 _DEPARTED = (
@@ -56,11 +56,12 @@ class ChangeReader:
     def read(self, key: CollectionKey, wanted: Wanted, names: Names) -> Changes:
         """Return the changes. A collection that was never touched gets the present time."""
         text, parameters = self._query(key, wanted, names)
+        state: Any = None
         timestamp = None
         while timestamp is None:
             rows = self._reader.rows(text, parameters, key)
-            (state,) = (row for row in rows if row[0] == 0)
-            timestamp = touched(state[1])
+            state = next((row for row in rows if row[0] == 0), None)
+            timestamp = None if state is None else touched(state[1])
             if timestamp is None:
                 self._reader.timestamp(key)
         found = [self._change(names, *row) for row in rows if row[0] != 0]
