@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ THREADS: Final = 4
 
 GRACE_SECONDS: Final = 5
 """How long requests under way may still take at the end, as with waitress."""
+
+_LOOK_SECONDS: Final = 0.5
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -70,6 +73,7 @@ def serve(application: Any, host: str, port: int, *, threads: int = THREADS) -> 
     )
 
     server.signal_handler_interrupt = _told_once(server.signal_handler_interrupt)
+    server.main_loop_interrupt = Interrupt()
 
     def worker_application() -> Any:
         _become_worker()
@@ -78,6 +82,23 @@ def serve(application: Any, host: str, port: int, *, threads: int = THREADS) -> 
     shown = f"[{address}]" if ":" in address else address
     logging.getLogger("granian").info("Serving on http://%s:%s", shown, port)
     server.serve(target_loader=worker_application, wrap_loader=False)
+
+
+class Interrupt(threading.Event):
+    """What the main thread of granian waits for, which cannot sleep through a signal.
+
+    The main thread alone calls the handlers of signals. Of two different signals that come
+    together, for example of a terminal and of what watches over the program, the system may hand
+    both to another thread: then nothing wakes the main thread, and the program never ends.
+    """
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, or for some seconds; call the handlers of signals meanwhile."""
+        if timeout is not None:
+            return super().wait(timeout)
+        while not super().wait(_LOOK_SECONDS):
+            pass
+        return True
 
 
 def _told_once(tell: Callable[[int, object], object]) -> Callable[[int, object], None]:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -198,6 +199,39 @@ def test_the_port_of_the_command_line_wins_and_is_a_variable(
     # Logs are those of the file.
     assert "FROM THE FILE Serving on" in running.log
     assert running.end() == 0
+
+
+def test_a_signal_that_another_thread_takes_wakes_the_main_thread_of_granian(
+    processes: None,
+) -> None:
+    script = """
+        import os, signal, threading, time
+        from cliquet.scripts.granian_server import Interrupt
+
+        interrupt = Interrupt()
+        handled = []
+        signal.signal(signal.SIGTERM, lambda *_: (handled.append(1), interrupt.set()))
+
+        def tell():
+            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+        threading.Thread(target=tell, daemon=True).start()
+        # As if the other thread had been the first to ask for signals.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        assert not interrupt.wait(0)
+        assert interrupt.wait()
+        print(handled)
+    """
+    outcome = run_program(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    assert (outcome.stdout, outcome.returncode) == ("[1]\n", 0)
 
 
 @servers
