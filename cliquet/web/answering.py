@@ -45,7 +45,7 @@ HAS_TWEENS = "_cliquet_has_tweens"
 """The attribute of requests that says whether tweens are around them, such as for exceptions."""
 
 GIVEN_BACK = "_cliquet_given_back"
-"""The attribute of requests that says whether a raised response is their answer, for good."""
+"""The attribute of requests whose answer is, for good, this response that was raised."""
 
 IS_UNFILTERED = "_cliquet_unfiltered"
 """The attribute of requests to views whose service wants no filters of Cornice."""
@@ -95,6 +95,11 @@ class Answering:
             else:
                 # That is all it does without callbacks, for which it would make a queue.
                 attributes.pop("context", None)
+            raised = attributes.get(GIVEN_BACK)
+            if raised is not None:
+                # It would keep the frames of all functions on the way to the view, and so the
+                # request. The tweens and the callbacks have seen it.
+                raised.__traceback__ = None
 
 
 def prepare(event: NewRequest) -> None:

@@ -7,6 +7,7 @@ the beginning.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -17,13 +18,14 @@ from pyramid.router import Router
 from pyramid.threadlocal import manager
 from pyramid_retry import BeforeRetry, RetryableExecutionPolicy, is_error_retryable
 
-from cliquet.web import answering, endpoints, registrations
+from cliquet.security.authorization import RouteFactory
+from cliquet.web import answering, endpoints, registrations, root_again
 from cliquet.web.registrations import SharedExtensions
 
 __all__ = ["in_short"]
 
-# The attributes of a request that refer to it: its context by three names, and its resource.
-_OF_CYCLES = ("context", "root", "virtual_root", "cornice_args", endpoints.TARGET)
+# The attributes of a request that refer to it: its context, and its resource.
+_OF_CYCLES = ("context", "cornice_args", endpoints.TARGET)
 
 ExecutionPolicy = Callable[[dict[str, Any], Any], Response]
 
@@ -106,6 +108,13 @@ def _break_cycles(attributes: dict[str, Any]) -> None:
     """
     for name in _OF_CYCLES:
         attributes.pop(name, None)
+    root = attributes.get("root")
+    # That of an application is kept, as Pyramid keeps it.
+    if isinstance(root, RouteFactory):
+        attributes[root_again.FORMER] = weakref.ref(root)
+        for name in root_again.NAMES:
+            if attributes.get(name) is root:
+                del attributes[name]
     bound_data = attributes.get("bound_data")
     if bound_data:
         bound_data.pop("resource_events", None)

@@ -155,9 +155,8 @@ class Dispatcher:
             if not self._is_given_back(request, route, raised):
                 raise
             # The attribute `exc_info` would say that the transaction fails.
-            # It would keep the frames of all functions on the way to the view.
-            attributes["exception"] = raised.with_traceback(None)
-            attributes[answering.GIVEN_BACK] = True
+            attributes["exception"] = raised
+            attributes[answering.GIVEN_BACK] = raised
             return raised
 
     def _is_given_back(self, request: Request, route: KnownRoute, raised: Response) -> bool:

@@ -36,6 +36,7 @@ from zope.interface import implementedBy
 
 from cliquet import settings
 from cliquet.core import announcing
+from cliquet.web import root_again
 
 __all__ = [
     "PLAIN_RESPONSE",
@@ -304,6 +305,11 @@ class SharedExtensions:
         attributes.setdefault("__module__", owner.__module__)
         if getattr(owner, "response", None) is _PYRAMID_RESPONSE:
             attributes.setdefault("response", PLAIN_RESPONSE)
+        attributes |= {
+            name: root_again.FormerRoot(name)
+            for name in root_again.NAMES
+            if name not in attributes and not hasattr(owner, name)
+        }
         extended = type(owner.__name__, (owner,), attributes)
         # As in Pyramid, the interfaces of a class are not worked out anew for its subclass. Their
         # registry would keep it for ever, and an application may make a class for each request.
