@@ -88,7 +88,7 @@ class Interrupt(threading.Event):
     """What the main thread of granian waits for, which cannot sleep through a signal.
 
     The main thread alone calls the handlers of signals. Of two different signals that come
-    together, for example of a terminal and of what watches over the program, the system may hand
+    together, for example of a terminal and of a supervisor of the program, the system may hand
     both to another thread: then nothing wakes the main thread, and the program never ends.
     """
 
