@@ -19,6 +19,8 @@ from cliquet.web import attempts
 
 USER = basic_auth()
 SETTINGS = {
+    # Without this, requests are those of Pyramid, and keep what it keeps.
+    "compiled_endpoints": "true",
     "toadstool_create_principals": "system.Authenticated",
     "toadstool_read_principals": "system.Authenticated",
 }
@@ -60,6 +62,12 @@ def make(kept: Kept) -> Callable[..., TestApp]:
         return make_app(resources, settings=SETTINGS, configure=configure)
 
     return made
+
+
+@pytest.fixture(autouse=True)
+def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the setting count, whichever way the other tests go (``make uncompiled``)."""
+    monkeypatch.delenv("CLIQUET_COMPILED_ENDPOINTS", raising=False)
 
 
 @pytest.fixture(autouse=True)
