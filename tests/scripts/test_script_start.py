@@ -25,7 +25,7 @@ from support.logged import capture_logs
 from cliquet.feed import capacity, stopping
 from cliquet.scripts import granian_server, start
 from cliquet.scripts.start import with_port
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import Thread, Timer
 from scripts.command_line import MEMORY, PROGRAM, run_process, write_ini
 
 PATIENCE_SECONDS = 30
@@ -199,6 +199,15 @@ def test_the_port_of_the_command_line_wins_and_is_a_variable(
     # Logs are those of the file.
     assert "FROM THE FILE Serving on" in running.log
     assert running.end() == 0
+
+
+def test_the_main_thread_of_granian_looks_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(granian_server, "_LOOK_SECONDS", 0.01)
+    interrupt = granian_server.Interrupt()
+
+    assert not interrupt.wait(0)
+    Timer(0.1, interrupt.set).start()
+    assert interrupt.wait()
 
 
 def test_a_signal_that_another_thread_takes_wakes_the_main_thread_of_granian(
