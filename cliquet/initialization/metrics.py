@@ -18,7 +18,14 @@ from cliquet import settings, statsd, utils
 from cliquet.core.announcing import told_again
 from cliquet.monitoring import prometheus, tracing
 from cliquet.monitoring import statsd as statsd_metrics
-from cliquet.monitoring.calls import Function, Observer, observe, observe_object
+from cliquet.monitoring.calls import (
+    Function,
+    Meter,
+    Observer,
+    observe,
+    observe_object,
+    timing_for,
+)
 from cliquet.resource.direct_changes import DirectChanges
 from cliquet.transactions import tweens
 from cliquet.views import metrics as prometheus_endpoint
@@ -80,13 +87,15 @@ def _count_for_prometheus(event: NewResponse) -> None:
 def _observers(registry: Any) -> list[Observer]:
     client = getattr(registry, "statsd", None)
     metrics = getattr(registry, "prometheus", None)
-    observers = [
-        None if client is None else statsd_metrics.observer_for(client),
-        None if metrics is None else metrics.observer,
-        # It is the outermost observer, so that its spans contain everything.
-        tracing.active_observer(),
-    ]
-    return [observer for observer in observers if observer is not None]
+    meters: list[Meter] = []
+    if client is not None:
+        meters.append(statsd_metrics.CallMeter(client))
+    if metrics is not None:
+        meters.append(metrics)
+    observers = [timing_for(meters)] if meters else []
+    tracer = tracing.active_observer()
+    # It is the outermost observer, so that its spans contain everything.
+    return observers if tracer is None else [*observers, tracer]
 
 
 def observe_listener(registry: Any, name: str, listener: Function) -> Function:
@@ -154,7 +163,7 @@ def _tracking(registry: Any, kind: str) -> list[Observer]:
 
 
 def _observe_policies(registry: Any) -> None:
-    observers = [statsd_metrics.observer_for(registry.statsd)]
+    observers = [timing_for([statsd_metrics.CallMeter(registry.statsd)])]
     policy = registry.queryUtility(ISecurityPolicy)
     if isinstance(policy, MultiAuthSecurityPolicy):
         policies = policy._policies

@@ -1,20 +1,33 @@
 """Observes the calls of an object from outside: the object is wrapped, and never changed.
 
-Metrics and traces each give an *observer*, which decorates one function. This module knows neither
-the observed objects nor the use of the observations.
+An *observer* decorates one function. That of metrics times a call once, and tells all *meters* the
+duration. This module knows neither the observed objects nor the use of the observations.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["Function", "Observer", "bound_methods", "counting_hits", "observe", "observe_object"]
+__all__ = [
+    "Function",
+    "Meter",
+    "Observer",
+    "Recorder",
+    "bound_methods",
+    "observe",
+    "observe_object",
+    "timing_for",
+]
 
 Function = Callable[..., Any]
+
+Recorder = Callable[[float], None]
+"""Takes the duration of a call in seconds."""
 
 Observer = Callable[[str, str, str, Function], Function]
 """Takes a function and its origin, and returns the function to call in its place.
@@ -94,16 +107,53 @@ class _Observed:
         return f"<observed {self.__wrapped__!r}>"
 
 
-def counting_hits(get: Function, hit: Callable[[], None], miss: Callable[[], None]) -> Function:
+class Meter(Protocol):
+    """Keeps what calls have taken, and what a cache has found."""
+
+    def recorder(self, kind: str, owner: str, method: str) -> Recorder:
+        """Return what gets the duration of each call of a function of this origin."""
+
+    def hit(self) -> None:
+        """Count a value that was found in the cache."""
+
+    def miss(self) -> None:
+        """Count a value that was not found in the cache."""
+
+
+def timing_for(meters: Sequence[Meter]) -> Observer:
+    """Return an observer that times calls for several meters at once."""
+
+    def observer(kind: str, owner: str, method: str, function: Function) -> Function:
+        if (kind, method) == ("cache", "get"):
+            function = _counting_hits(function, meters)
+        recorders = [meter.recorder(kind, owner, method) for meter in meters]
+
+        @functools.wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                seconds = time.perf_counter() - start
+                for record in recorders:
+                    record(seconds)
+
+        return timed
+
+    return observer
+
+
+def _counting_hits(get: Function, meters: Sequence[Meter]) -> Function:
     """Decorate the ``get`` of a cache to count the calls that find a value and the others."""
 
     @functools.wraps(get)
     def counted(*args: Any, **kwargs: Any) -> Any:
         value = get(*args, **kwargs)
-        if value is None:
-            miss()
-        else:
-            hit()
+        for meter in meters:
+            if value is None:
+                meter.miss()
+            else:
+                meter.hit()
         return value
 
     return counted

@@ -12,7 +12,8 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 from cliquet.core.forks import in_child
@@ -26,6 +27,10 @@ MAX_LINES: Final = 100
 """So many lines do not wait for others."""
 
 MAX_WAIT_SECONDS: Final = 0.1
+
+MAX_IDLE_ROUNDS: Final = 50
+"""So many waits without a line end the thread that sends them. To start another one costs more than
+the metrics of several requests; a service with a few requests in a second would do so for each."""
 
 
 class Datagrams:
@@ -48,8 +53,8 @@ class Datagrams:
         self._lines: deque[str] = deque()
         self._lock = threading.RLock()
         self._is_sending = False
-        # Whether a thread is about to send what is kept. It lives as long as there are lines, so
-        # that a process that does nothing has no thread.
+        # Whether a thread is about to send what is kept. It lives as long as there are lines now
+        # and then, so that a process that does nothing has no thread.
         self._is_timed = False
         self._is_closed = False
         self._ends_with_process = False
@@ -82,17 +87,8 @@ class Datagrams:
         if self._is_closed:
             lines.clear()
         # Those that come meanwhile are sent later: this ends.
-        together: list[str] = []
-        length = 0
-        for _ in range(len(lines)):
-            line = lines.popleft()
-            if together and length + len(line) > MAX_DATAGRAM_BYTES:
-                self._send("\n".join(together))
-                together, length = [], 0
-            together.append(line)
-            length += len(line) + 1
-        if together:
-            self._send("\n".join(together))
+        for datagram in _cut("\n".join(islice(iter(lines.popleft, None), len(lines)))):
+            self._send(datagram)
 
     def close(self) -> None:
         """Send what is kept, and drop what comes later."""
@@ -124,12 +120,14 @@ class Datagrams:
             self.flush()
 
     def _send_in_time(self) -> None:
+        idle_rounds = 0
         while True:
             time.sleep(MAX_WAIT_SECONDS)
             with self._lock:
                 # After this, who keeps a line starts another thread; a line from before is seen.
                 self._is_timed = False
-                if not self._lines:
+                idle_rounds = 0 if self._lines else idle_rounds + 1
+                if idle_rounds > MAX_IDLE_ROUNDS or (idle_rounds and self._is_closed):
                     return
                 self._is_timed = True
             self.flush()
@@ -139,6 +137,22 @@ class Datagrams:
         self._lock = threading.RLock()
         self._lines.clear()
         self._is_sending = self._is_timed = self._ends_with_process = False
+
+
+def _cut(text: str) -> Iterator[str]:
+    """Yield lines of a text together, as many as fit into a datagram."""
+    start, end = 0, len(text)
+    while end - start > MAX_DATAGRAM_BYTES:
+        stop = text.rfind("\n", start, start + MAX_DATAGRAM_BYTES + 1)
+        if stop < 0:
+            # A line that is longer leaves alone.
+            stop = text.find("\n", start)
+            if stop < 0:
+                break
+        yield text[start:stop]
+        start = stop + 1
+    if start < end:
+        yield text[start:]
 
 
 def _at_end_of_worker(datagrams: Datagrams) -> None:

@@ -6,7 +6,6 @@ Labels have few values, whatever clients send: names of services and routes, met
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import os
 import threading
@@ -21,14 +20,12 @@ from pyramid.response import Response
 
 from cliquet import utils
 from cliquet.monitoring import request_facts
-from cliquet.monitoring.calls import Function, counting_hits
+from cliquet.monitoring.calls import Recorder
+from cliquet.monitoring.durations import BUCKETS, Durations, SharedDurations
 
 __all__ = ["COMPONENTS", "Metrics", "metrics_tween_factory"]
 
 COMPONENTS = ("storage", "permission", "cache")
-
-# In seconds: from an answer out of memory to one for which no client waits any longer.
-_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 # The deployer sets it for `prometheus_client`: a folder where workers share their counts.
 _SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -73,26 +70,22 @@ class Metrics:
         self.collectors = client.CollectorRegistry()
         self.is_shared = _SHARED_FOLDER in os.environ
         options = {"namespace": "cliquet", "registry": self.collectors}
-        timed = {**options, "buckets": _BUCKETS}
         gauge = {**options, "multiprocess_mode": "livesum"}
         self._requests = client.Counter("requests", "Requests.", _REQUEST_LABELS, **options)
-        self._durations = client.Histogram(
-            "request_duration_seconds", "Durations of requests.", _REQUEST_LABELS, **timed
+        self._durations = self._histogram(
+            "request_duration_seconds", "Durations of requests.", *_REQUEST_LABELS
         )
         self._subrequests = client.Counter(
             "subrequests", "Requests within a batch.", _REQUEST_LABELS, **options
         )
-        self._calls = client.Histogram(
+        self._calls = self._histogram(
             "backend_call_duration_seconds",
             "Durations of calls of the backends.",
-            ("component", "method"),
-            **timed,
+            "component",
+            "method",
         )
-        self._listeners = client.Histogram(
-            "listener_duration_seconds",
-            "Durations of calls of the event listeners.",
-            ("listener",),
-            **timed,
+        self._listeners = self._histogram(
+            "listener_duration_seconds", "Durations of calls of the event listeners.", "listener"
         )
         self._hits = client.Counter("cache_hits", "Values found in the cache.", **options)
         self._misses = client.Counter("cache_misses", "Values not found in the cache.", **options)
@@ -103,37 +96,25 @@ class Metrics:
             "pool_size", "Connections that the pool keeps.", ("component",), **gauge
         )
         # Looking a series up by its labels costs as much as changing it, hence they are kept.
-        self._known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+        self._known: dict[tuple[Any, ...], tuple[Callable[[], None], Recorder]] = {}
         self._pools: dict[str, Callable[[], Any]] = {}
         self._pools_lock = threading.Lock()
         # A service without replicas does not show any.
         self._replicas: ReplicaMetrics | None = None
 
-    def observer(self, kind: str, owner: str, method: str, function: Function) -> Function:
-        """Return a timed function; for a cache, it also counts hits and misses."""
-        labels: tuple[str, ...]
+    def recorder(self, kind: str, owner: str, method: str) -> Recorder:
+        """Return what gets the durations of the calls of a function (``Meter``)."""
         if kind == "listeners":
-            histogram, labels = self._listeners, (owner,)
-        else:
-            histogram, labels = self._calls, (kind, method)
-        if (kind, method) == ("cache", "get"):
-            function = counting_hits(function, hit=self._hits.inc, miss=self._misses.inc)
-        # The first call makes the series, because most methods are never called.
-        series: Any = None
+            return self._listeners.recorder(owner)
+        return self._calls.recorder(kind, method)
 
-        @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            nonlocal series
-            start = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                duration = time.perf_counter() - start
-                if series is None:
-                    series = histogram.labels(*labels)
-                series.observe(duration)
+    def hit(self) -> None:
+        """Count a value that was found in the cache."""
+        self._hits.inc()
 
-        return timed
+    def miss(self) -> None:
+        """Count a value that was not found in the cache."""
+        self._misses.inc()
 
     def watch_pool(self, component: str, status: Callable[[], Any]) -> None:
         """Report the use of a backend's pool; `status` returns a ``PoolStatus`` or ``None``."""
@@ -190,13 +171,13 @@ class Metrics:
         if start is None:
             # This is a request that the application sends to itself during another one.
             return
-        series = self._known.get(labels)
-        if series is None:
-            series = self._requests.labels(*labels), self._durations.labels(*labels)
-            self._known[labels] = series
-        requests, durations = series
-        requests.inc()
-        durations.observe(time.perf_counter() - start)
+        known = self._known.get(labels)
+        if known is None:
+            known = self._requests.labels(*labels).inc, self._durations.recorder(*labels)
+            self._known[labels] = known
+        count, record = known
+        count()
+        record(time.perf_counter() - start)
         for counted in request.__dict__.get("_cliquet_counted", ()):
             self._subrequests.labels(*counted).inc()
         if self.is_shared and self._pools:
@@ -219,10 +200,22 @@ class Metrics:
             client.Histogram(
                 "feed_delay_seconds",
                 "Time from the commit of a change to its event.",
-                buckets=_BUCKETS,
+                buckets=BUCKETS,
                 **options,
             ),
         )
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Durations | SharedDurations:
+        name = f"cliquet_{name}"
+        if self.is_shared:
+            histogram = self._client.Histogram(
+                name, text, labels, registry=self.collectors, buckets=BUCKETS
+            )
+            return SharedDurations(histogram)
+        core: Any = importlib.import_module("prometheus_client.core")
+        durations = Durations(lambda: core.HistogramMetricFamily(name, text, labels=labels))
+        self.collectors.register(durations)
+        return durations
 
     def exposition(self) -> tuple[bytes, str]:
         """Return the text with all the metrics, and its content type."""

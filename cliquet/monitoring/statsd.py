@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 import weakref
 from collections.abc import Callable
@@ -14,20 +13,13 @@ from pyramid.request import Request
 
 from cliquet import utils
 from cliquet.monitoring import request_facts
-from cliquet.monitoring.calls import Function, Observer, counting_hits
+from cliquet.monitoring.calls import Recorder
 from cliquet.monitoring.datagrams import Datagrams
 
 if TYPE_CHECKING:
     from cliquet.statsd import Client
 
-__all__ = [
-    "Batching",
-    "Timer",
-    "count_response",
-    "metric_name",
-    "observer_for",
-    "replica_counter",
-]
+__all__ = ["Batching", "CallMeter", "Timer", "count_response", "metric_name", "replica_counter"]
 
 _MAX_NAMES = 1000
 
@@ -122,30 +114,28 @@ def _on_the_wire(value: Any) -> Any:
     return quote(value, safe=":/@$&!'()*+,;=?[] ")
 
 
-def observer_for(client: Client) -> Observer:
-    """Return an observer that times calls, and counts the hits and misses of a cache."""
+class CallMeter:
+    """Tells a client what calls take, and what the cache finds.
 
-    def observer(kind: str, owner: str, method: str, function: Function) -> Function:
-        key = metric_name(kind, owner, method)
-        if (kind, method) == ("cache", "get"):
-            function = counting_hits(
-                function,
-                hit=lambda: client.count("cache_hits"),
-                miss=lambda: client.count("cache_misses"),
-            )
+    The client behind is looked up each time, because tests of applications replace it (P-28.4).
+    """
 
-        @functools.wraps(function)
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                # It is looked up at each call, because tests of applications replace it (P-28.4).
-                client._client.timing(key, (time.perf_counter() - start) * 1000)
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
-        return timed
+    def recorder(self, kind: str, owner: str, method: str) -> Recorder:
+        key, client = metric_name(kind, owner, method), self._client
 
-    return observer
+        def record(seconds: float) -> None:
+            client._client.timing(key, seconds * 1000)
+
+        return record
+
+    def hit(self) -> None:
+        self._client.count("cache_hits")
+
+    def miss(self) -> None:
+        self._client.count("cache_misses")
 
 
 def replica_counter(client: Client, component: str) -> Callable[[str], None]:

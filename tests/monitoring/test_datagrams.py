@@ -5,6 +5,7 @@ import sys
 import textwrap
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,21 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datagrams, "MAX_WAIT_SECONDS", 600)
 
 
-def senders() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "cliquet-metrics"]
+@pytest.fixture
+def senders() -> Callable[[], list[threading.Thread]]:
+    """Return the threads that send; those of applications of other tests are left out."""
+    before = set(threading.enumerate())
+    return lambda: [
+        thread
+        for thread in threading.enumerate()
+        if thread.name == "cliquet-metrics" and thread not in before
+    ]
 
 
-def test_lines_leave_soon_without_any_other() -> None:
+def test_lines_leave_soon_without_any_other(
+    monkeypatch: pytest.MonkeyPatch, senders: Callable[[], list[threading.Thread]]
+) -> None:
+    monkeypatch.setattr(datagrams, "MAX_IDLE_ROUNDS", 0)
     sent: list[str] = []
     kept = Datagrams(sent.append)
 
@@ -44,6 +55,26 @@ def test_lines_leave_soon_without_any_other() -> None:
     kept.keep("three:1|c")
     wait_until(lambda: sent[1:], "another datagram")
     assert sent[1:] == ["three:1|c"]
+
+
+def test_one_thread_sends_the_lines_of_requests_that_are_apart(
+    senders: Callable[[], list[threading.Thread]],
+) -> None:
+    sent: list[str] = []
+    kept = Datagrams(sent.append)
+    kept.keep("one:1|c")
+    (thread,) = senders()
+
+    wait_until(lambda: sent, "a datagram")
+    # Meanwhile it has looked in vain.
+    thread.join(3 * datagrams.MAX_WAIT_SECONDS)
+    kept.keep("two:1|c")
+    wait_until(lambda: sent[1:], "another datagram")
+
+    assert senders() == [thread]
+    kept.close()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 @pytest.mark.usefixtures("patient")
