@@ -159,6 +159,35 @@ def test_equality_ranges_and_sorting_use_the_index(backend: SimpleNamespace, fie
         assert name in plan(storage, **options), options
 
 
+@pytest.mark.clause("E-10.3")
+@pytest.mark.parametrize(
+    ("declared", "reads_data"), [([], True), (["size"], False), ([("size", "name")], False)]
+)
+def test_sqlite_reads_no_record_to_find_it_by_an_index(
+    tmp_path: Path, declared: list[Any], reads_data: bool
+) -> None:
+    url = f"sqlite:///{tmp_path}/data.db"
+    storage: Any = sqlite.load_from_config(config_of({"storage_url": url}))
+    storage.declare_indexes("mushroom", declared)
+    storage.initialize_schema()
+    create(storage, size=3, name="cep")
+    statements: list[str] = []
+    read = storage._reader.rows
+
+    def rows(text: str, *args: Any, **options: bool) -> Any:
+        statements.append(text)
+        return read(text, *args, **options)
+
+    storage._reader.rows = rows
+    by_name = [Sort("name", -1), Sort("last_modified", -1), Sort("id", -1)]
+    filters = [Filter("size", 3, COMPARISON.EQ)]
+    records, total = storage.get_all(**HOME, filters=filters, sorting=by_name, limit=2)
+
+    assert (total, len(records)) == (1, 1)
+    assert any("json_extract" in text for text in statements) is reads_data
+    storage.client.dispose()
+
+
 @pytest.mark.clause("E-10.3", "E-10.1")
 @pytest.mark.parametrize("fields", [("size", "name"), ("origin.country", "size", "name")])
 def test_a_filtered_list_in_the_order_of_the_last_field_is_read_from_one_index(

@@ -337,3 +337,33 @@ def test_what_was_read_of_a_collection_ends_with_what_undoes_it(storage: Storage
     assert undone > again
     assert timestamp(storage) == again
     assert create(storage)["last_modified"] > again
+
+
+def steps_of_page(storage: Any, limit: int) -> int:
+    """Return how many steps the machine of SQLite takes for a page as text."""
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    storage.get_all(**HOME, limit=limit, as_text=True)
+    with storage.client.connect(readonly=True) as session:
+        connection = session.connection
+    connection.set_progress_handler(count, 1)
+    try:
+        page, _ = storage.get_all(**HOME, limit=limit, as_text=True)
+    finally:
+        connection.set_progress_handler(None, 1)
+    assert len(page.parsed()) == limit
+    return steps
+
+
+def test_the_text_of_a_record_in_a_page_is_made_once(storage: Any) -> None:
+    for number in range(41):
+        create(storage, name=f"Ard\u00e8che {number}")
+
+    each = (steps_of_page(storage, 40) - steps_of_page(storage, 20)) / 20
+
+    # Making it twice took 52.
+    assert 0 < each < 45

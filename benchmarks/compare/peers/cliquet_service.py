@@ -29,6 +29,10 @@ class MushroomSchema(resource.ResourceSchema):
     tags = colander.SchemaNode(colander.List())
     place = colander.SchemaNode(colander.Mapping(unknown="preserve"))
 
+    class Options:
+        # All peers have an index for the filtered list.
+        indexed_fields = (("size", "name"),)
+
 
 @resource.register()
 class Mushroom(resource.ShareableResource):

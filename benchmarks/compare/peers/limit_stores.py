@@ -137,7 +137,8 @@ class SQLiteStore(SQLiteBatches):
         if connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=30)
             connection.execute("PRAGMA journal_mode=wal")
-            connection.execute("PRAGMA synchronous=normal")
+            # A write that was answered is on the disk, as the library has it.
+            connection.execute("PRAGMA synchronous=full")
             self._local.connection = connection
         return connection
 

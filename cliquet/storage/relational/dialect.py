@@ -46,6 +46,9 @@ class ListingDialect(abc.ABC):
     compares_sets: bool
     """Whether it is faster to compare two sets of ids than to look up those of one in the other."""
 
+    compares_keys: bool
+    """Whether the condition for a value of a field compares the key that indexes have."""
+
     @abc.abstractmethod
     def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
         """Return the JSON text of a record or tombstone, from the columns of its row.

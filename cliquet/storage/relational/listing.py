@@ -66,6 +66,8 @@ def matching(
     TypeError : a value is not JSON.
     """
     apart, together = _split(names, filters, indexed | entered)
+    if dialect.compares_keys:
+        indexed |= entered
     conditions = [condition(dialect, names, item, indexed, in_rule=False) for item in apart]
     if together:
         conditions.append(

@@ -172,8 +172,8 @@ class Queries:
         rows, head, total = self._parts_of_page(selection, key)
         entry = self._entry(selection.names)
         together = f"{self.dialect.concatenation}(entry, '{BETWEEN_RECORDS}')"
-        text = f"count(entry) || ' ' || coalesce({together}, '')"
-        # The text is made after the limit, of no more records than are listed.
+        text = f"count(*) || ' ' || coalesce({together}, '')"
+        # It is made after the limit. To count the entries, the database would make each twice.
         return SQL(
             f"SELECT {head.timestamp}, {head.history}, ({total.text}),"
             f" (SELECT {self.dialect.raw(text)}"

@@ -50,13 +50,15 @@ class SQLiteDialect(ListingDialect):
     concatenation = "group_concat"
     has_lateral_joins = False
     compares_sets = False
+    compares_keys = True
 
     def entry(self, id_name: str, modified_name: str, *, tombstone: str) -> SQL:
+        # As text, the data would be searched for its end twice, character by character.
+        start = "substr(CAST(data AS BLOB), 1, length(CAST(data AS BLOB)) - 1) || %s"
         return SQL(
-            "CASE WHEN deleted THEN %s"
-            " ELSE coalesce(nullif(substr(data, 1, length(data) - 1), '{') || ',', '{') || %s END"
-            " || json_quote(id) || %s || last_modified || '}'",
-            (f"{tombstone},{id_name}", id_name, f",{modified_name}"),
+            f"CASE WHEN deleted THEN %s WHEN data = '{{}}' THEN %s ELSE {start} END"
+            " || (json_quote(id) || %s || last_modified || '}')",
+            (f"{tombstone},{id_name}", f"{{{id_name}", f",{id_name}", f",{modified_name}"),
         )
 
     def can_hold(self, text: str) -> bool:
