@@ -154,8 +154,12 @@ def _enum(node: Any, is_sent: bool) -> Described:
     values = [getattr(member, attribute) for member in node.typ.enum_cls]
     if not constraints.is_json(values):
         return {}
-    # A member itself has another form in a response, or none.
+    # A hook may have stored anything else.
     return {} if is_sent else {"enum": values}
+
+
+def _date(node: Any, is_sent: bool) -> Described:
+    return {"type": "string"} if node.typ.format else {"type": "string", "format": "date"}
 
 
 def _date_time(node: Any, is_sent: bool) -> Described:
@@ -180,7 +184,7 @@ _KINDS: Final[dict[type, Callable[[Any, bool], Described]]] = {
     colander.Number: _plain(type="number"),
     colander.Boolean: _plain(type="boolean"),
     colander.DateTime: _date_time,
-    colander.Date: _plain(type="string", format="date"),
+    colander.Date: _date,
     colander.Time: _plain(type="string"),
     colander.Enum: _enum,
 }

@@ -13,6 +13,7 @@ from pyramid.request import Request
 
 from cliquet import errors, settings, utils
 from cliquet.core import jsonio
+from cliquet.resource import stored_forms
 from cliquet.resource.hook_results import unstorable, wrong_result
 from cliquet.resource.parameters import latest_given
 from cliquet.types import Record
@@ -162,7 +163,8 @@ def processed(resource: UserResource, new: Record, **old: Record | None) -> Reco
 def storable(resource: UserResource, record: Record, old: Record | None = None) -> Record:
     """Return a record with the types of JSON.
 
-    A schema may give dates, decimals or sets. Hooks get them, but storages do not keep them.
+    A schema may give dates, decimals, sets or members of an enumeration. Hooks get them, but
+    storages do not keep them.
 
     Parameters
     ----------
@@ -213,6 +215,7 @@ def _of_json(resource: UserResource, name: str, value: Any) -> Any:
     ):
         return value.copy()
     try:
+        value = stored_forms.of_member(resource._schema, name, value)
         return jsonio.loads(jsonio.dumps(value, default=jsonio.refuse_nameless))
     except jsonio.NamelessError as error:
         raise unstorable(resource, name, str(error)) from None

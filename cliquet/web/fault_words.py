@@ -6,6 +6,7 @@ application, stay.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ __all__ = ["plain", "reword"]
 
 _DATE: Final = "2015-01-22"
 _TIME: Final = "18:30:00"
+_MOMENT: Final = datetime.datetime(2015, 1, 22, 18, 30, tzinfo=datetime.timezone.utc)
 
 
 def reword(invalid: colander.Invalid) -> None:
@@ -53,6 +55,9 @@ def _expecting(text: str, key: str = "val") -> Callable[[Any, Any], str]:
 
 
 def _date(node: Any, mapping: Any) -> str:
+    form = getattr(node.typ, "format", None)
+    if form:
+        return f"Invalid date: a text such as {_MOMENT.strftime(form)} is expected"
     if isinstance(node.typ, colander.DateTime):
         return f"Invalid date: a date and time such as {_DATE}T{_TIME}Z is expected"
     return f"Invalid date: a date such as {_DATE} is expected"

@@ -48,6 +48,7 @@ def sent(node: Any) -> Any:
         (field(colander.DateTime()), {"type": "string", "format": "date-time"}),
         (field(colander.DateTime(default_tzinfo=None)), {"type": "string"}),
         (field(colander.Date()), {"type": "string", "format": "date"}),
+        (field(colander.Date("%d.%m.%Y")), {"type": "string"}),
         (field(colander.Time()), {"type": "string"}),
         (field(colander.Set()), {"type": "array", "items": {}}),
         (field(colander.List()), {"type": "array", "items": {}}),
