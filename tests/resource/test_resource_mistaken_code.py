@@ -207,6 +207,18 @@ NO_FIELDS = [
         {"size": colander.SchemaNode(colander.Integer)},
         "the field 'size' has the class Integer as its type; allowed: an instance, as in ",
     ),
+    (
+        {"tags": colander.SchemaNode(colander.Sequence())},
+        "the field 'tags' is a Sequence without the node of its items; allowed: colander.",
+    ),
+    (
+        {
+            "tags": colander.SchemaNode(
+                colander.Sequence(), colander.SchemaNode(colander.Sequence())
+            )
+        },
+        "an item of the type Sequence is a Sequence without the node of its items; allowed: ",
+    ),
 ]
 
 
@@ -237,6 +249,18 @@ OTHER_MEANINGS = [
         "'min_size' is a field, so that clients have no filter MIN of 'size'; allowed: another",
     ),
     (schema_class(Inner=Inner), "Inner is a class, and no field; allowed: an instance, as in "),
+    (
+        schema_class(place=node(colander.Mapping)),
+        "the field 'place' is a Mapping without fields, so that nothing is kept of what clients ",
+    ),
+    (
+        schema_class(flag=colander.SchemaNode(colander.Boolean(true_choices=("yes",)))),
+        "the field 'flag' stores true and false, and does not take both of them, so that PATCH ",
+    ),
+    (
+        schema_class(flag=colander.SchemaNode(colander.Boolean(false_choices=("no",)))),
+        "the field 'flag' stores true and false, and does not take both of them, so that PATCH ",
+    ),
     (schema_class(__annotations__={"size": int}), "size is an annotation, and no field; allowed"),
 ]
 
@@ -265,6 +289,9 @@ def test_fields_and_other_attributes_that_may_be_meant_are_allowed() -> None:
         last_modified = resource.schema.TimeStamp()
         min_age = node(colander.Integer)
         address = Address()
+        kept = colander.SchemaNode(colander.Mapping(unknown="preserve"))
+        prepared = colander.SchemaNode(colander.Mapping(), preparer=dict)
+        flag = colander.SchemaNode(colander.Boolean(true_choices=("true", "yes")))
 
         def deserialize(self, cstruct: Any = colander.null) -> Any:
             return super().deserialize((cstruct, self.kind, self.schema_type_of_ids)[0])

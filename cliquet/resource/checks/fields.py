@@ -12,6 +12,8 @@ from typing import Any, Final
 import colander
 
 from cliquet.core.mistakes import Place, is_async, names_used, place_of
+from cliquet.resource import stored_forms
+from cliquet.resource.adapters.base import AdaptedSchema
 from cliquet.resource.checks.findings import Finding, where
 from cliquet.resource.querystring import split_prefix
 
@@ -36,6 +38,8 @@ def declared(schema: Any) -> Iterator[Finding]:
     """Find mistakes in the fields of a schema of colander."""
     if not isinstance(schema, colander.SchemaNode):
         return
+    # The fields of an adapter only describe, and validate nothing.
+    is_adapted = isinstance(schema, AdaptedSchema)
     for node in _descendants(schema):
         yield from _members(node, schema)
         if isinstance(node.typ, type):
@@ -44,8 +48,48 @@ def declared(schema: Any) -> Iterator[Finding]:
                 f"{where(schema)}: the field {node.name!r} has the class {name} as its type; "
                 f"allowed: an instance, as in colander.SchemaNode(colander.{name}())."
             )
+        elif not is_adapted:
+            yield from _unusable(node, schema)
         yield from _async(node, schema)
     yield from _common(schema)
+
+
+def _unusable(node: Any, schema: Any) -> Iterator[Finding]:
+    """Find types that take nothing, keep nothing, or refuse what they gave."""
+    typ = node.typ
+    name = f"the field {node.name!r}" if node.name else f"an item of the type {type(typ).__name__}"
+    # A class of the application may do without what these types need.
+    if type(typ) is colander.Sequence and not node.children:
+        yield Finding(
+            f"{where(schema)}: {name} is a Sequence without the node of its items; allowed: "
+            "colander.SchemaNode(colander.Sequence(), colander.SchemaNode(colander.String())), or "
+            "the type colander.List() for items of any type."
+        )
+    if type(typ) is colander.Mapping and node is not schema and _drops(node):
+        yield Finding(
+            f"{where(schema)}: {name} is a Mapping without fields, so that nothing is kept of what "
+            "clients send in it; allowed: nodes within it, or the type "
+            "colander.Mapping(unknown='preserve').",
+            is_certain=False,
+        )
+    if not stored_forms.is_taken_again(node):
+        yield Finding(
+            f"{where(schema)}: {name} stores true and false, and does not take both of them, so "
+            "that PATCH refuses its records; allowed: 'true' among its true_choices, and 'false' "
+            "among its false_choices.",
+            is_certain=False,
+        )
+
+
+def _drops(node: Any) -> bool:
+    """Return whether a mapping gives an empty object, whatever it is given."""
+    return (
+        not node.children
+        and node.typ.unknown == "ignore"
+        and node.preparer is None
+        and type(node).deserialize is colander.SchemaNode.deserialize
+        and getattr(node, "after_bind", None) is None
+    )
 
 
 def _async(node: Any, schema: Any) -> Iterator[Finding]:
