@@ -41,7 +41,20 @@ class EventActionFilter:
     """Subscriber predicate ``for_actions``, which selects actions (P-21.12)."""
 
     def __init__(self, actions: Iterable[str | ACTIONS], config: Configurator) -> None:
-        self.actions = tuple(action.value for action in ACTIONS.from_string_list(actions))
+        if isinstance(actions, str):
+            raise ConfigurationError(
+                f"for_actions is the text {actions!r}; allowed: a tuple, as in ({actions!r},)."
+            )
+        given = tuple(actions)
+        known = [action.value for action in ACTIONS]
+        try:
+            self.actions = tuple(action.value for action in ACTIONS.from_string_list(given))
+        except ValueError as error:
+            unknown = next(one for one in given if one not in (*ACTIONS, *known))
+            raise ValueError(
+                f"for_actions: {error}; allowed: {', '.join(known)}"
+                f"{did_you_mean(str(unknown), known) or '.'}"
+            ) from None
 
     def phash(self) -> str:
         """Tell predicates apart; called by Pyramid."""

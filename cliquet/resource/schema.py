@@ -11,6 +11,7 @@ import colander
 from pyramid.request import Request
 
 from cliquet import utils
+from cliquet.core import jsonio
 from cliquet.core.lazy import lazy_pattern
 from cliquet.resource import unknown_members
 from cliquet.web import acceptance, fault_words, validation
@@ -262,11 +263,29 @@ _NULL_BLIND_TYPES = (
 )
 
 
+class _NoText:
+    """An empty value, 0 or false, which the type of texts would take for an absent member."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __str__(self) -> str:
+        # The fault that the type tells has this text.
+        return jsonio.dumps(self._value).decode()
+
+
 def _mark_nulls(node: Any, value: Any) -> Any:
-    """Return `value` with the null of colander where a declared field of such a type is null."""
+    """Return `value` with the null of colander where a declared field of such a type is null.
+
+    Where a text is expected, an empty array and the like are marked too: they are no text (H-8.15).
+    """
     if value is None:
         # Subclasses are left out, because they may handle null themselves.
         return colander.null if type(node.typ) in _NULL_BLIND_TYPES else None
+    if not value and type(node.typ) is colander.String and not isinstance(value, str):
+        # The same holds for nodes.
+        is_plain = type(node).deserialize is colander.SchemaNode.deserialize
+        return _NoText(value) if is_plain else value
     if isinstance(value, dict) and isinstance(node.typ, colander.Mapping):
         declared = {child.name: child for child in node.children}
         return {

@@ -238,7 +238,7 @@ def _mapping(node: Any, typ: Any) -> Accept:
                 ):
                     result[name] = item
                     continue
-                if item or not is_blank_absent:
+                if item or not is_blank_absent or item not in ("", None):
                     result[name] = accept_member(item)
                     continue
             if child.missing is not colander.drop:
@@ -255,7 +255,10 @@ def _mapping(node: Any, typ: Any) -> Accept:
 
 
 def _is_blank_absent(typ: Any) -> bool:
-    """Return whether colander takes the empty text, null and the like for an absent member."""
+    """Return whether colander takes the empty text and null for an absent member.
+
+    What else it takes for one is no text: that is for the schema of a record to refuse.
+    """
     return type(typ) is colander.String and not typ.allow_empty
 
 

@@ -46,6 +46,8 @@ class Everything(resource.ResourceSchema):
     day = field(colander.Date())
     moment = field(colander.DateTime())
     time = field(colander.Time())
+    texts = field(colander.Sequence())
+    texts.add(colander.SchemaNode(colander.String(), name="item"))
     items = field(colander.Sequence())
     items.add(colander.SchemaNode(colander.Integer(), name="item"))
     unordered = field(colander.Set())
@@ -85,6 +87,13 @@ def app() -> TestApp:
 SAID = [
     # The contract has these (H-8.3).
     ({"text": 42}, "data.text", "42 is not a string: {'text': ''}"),
+    # So have these, although colander takes them for an absent member (H-8.15).
+    ({"text": 0}, "data.text", "0 is not a string: {'text': ''}"),
+    ({"text": 0.0}, "data.text", "0.0 is not a string: {'text': ''}"),
+    ({"text": False}, "data.text", "false is not a string: {'text': ''}"),
+    ({"text": []}, "data.text", "[] is not a string: {'text': ''}"),
+    ({"text": {}}, "data.text", "{} is not a string: {'text': ''}"),
+    ({"texts": ["a", []]}, "data.texts.1", "[] is not a string: {'item': ''}"),
     (None, "data", "Required"),
     ([], "data", '"[]" is not a mapping type: an object is expected'),
     ("a", "data", '"a" is not a mapping type: an object is expected'),

@@ -1,6 +1,7 @@
 """Which listeners are found, configured and told of what (S-15, P-21.12, P-21.13)."""
 
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -405,6 +406,31 @@ def test_a_subscriber_may_use_both_predicates() -> None:
 
     assert actions(told) == {"create", "delete"}
     assert names(told) == {"mushroom"}
+
+
+@pytest.mark.clause("P-21.12")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ("creat",),
+            "for_actions: 'creat' is not a valid ACTIONS; allowed: create, delete, read, update; "
+            "did you mean 'create'?",
+        ),
+        (
+            (ACTIONS.READ, "burn"),
+            "for_actions: 'burn' is not a valid ACTIONS; allowed: create, delete, read, update.",
+        ),
+        ("create", "for_actions is the text 'create'; allowed: a tuple, as in ('create',)."),
+    ],
+)
+def test_an_unknown_action_is_named_with_those_that_exist(given: object, said: str) -> None:
+    config = Configurator(settings=MEMORY_BACKENDS)
+    initialize(config, version="0.0.1", project_name="testapp")
+    config.add_subscriber(lambda event: None, ResourceChanged, for_actions=given)
+
+    with pytest.raises(Exception, match=re.escape(said)):
+        config.commit()
 
 
 @pytest.mark.clause("P-21.13", "P-2.6")
