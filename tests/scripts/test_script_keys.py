@@ -49,6 +49,30 @@ def test_a_key_is_printed_once_and_listed_without_its_secret(keys: Keys) -> None
 
 
 @pytest.mark.clause("E-16.4")
+def test_a_user_may_be_named_with_the_policy_of_keys(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {
+        **MEMORY,
+        "storage_backend": "cliquet.storage.sqlite",
+        "storage_url": url,
+        "multiauth.policies": "basicauth program",
+        "multiauth.policy.program.use": "cliquet.authentication.APIKeyPolicy",
+    }
+    ini = write_ini(tmp_path / "named.ini", settings)
+    run(monkeypatch, capsys, "--ini", ini, "migrate")
+
+    for user in ("robot", "program:robot", "basicauth:ann", "program:"):
+        made = run(monkeypatch, capsys, "--ini", ini, "keys", "create", user)
+    listed = rows(run(monkeypatch, capsys, "--ini", ini, "keys", "list"))
+    named = rows(run(monkeypatch, capsys, "--ini", ini, "keys", "list", "--user", "program:robot"))
+
+    assert [row[4] for row in listed] == ["robot", "robot", "basicauth:ann"]
+    assert named == listed[:2]
+    assert (made.code, made.err) == (1, "cliquet keys: '' is no id of a user\n")
+
+
+@pytest.mark.clause("E-16.4")
 def test_a_revoked_key_is_no_longer_listed(keys: Keys) -> None:
     keys("create", "robot")
     [[key_id, *_]] = rows(keys("list"))
