@@ -15,7 +15,7 @@ __all__ = ["create_from_config"]
 
 ALLOWED_URL = (
     "sqlite:///relative/file.db or sqlite:////absolute/file.db, in an existing folder that can be "
-    "written to; or sqlite:// for a private one, since each connection would have its own memory"
+    "written to; or sqlite:// for a private one"
 )
 
 # The clients in use, by file: backends on one file share one transaction.
@@ -73,10 +73,29 @@ def _path(url: str, name: str) -> Path | None:
         raise settings.SettingError(name, url, ALLOWED_URL)
     location = url.removeprefix("sqlite:///")
     # Other programs give these a special meaning, but here they would become the name of a file.
-    if ":memory:" in location or location.startswith("file:") or "?" in location:
+    if ":memory:" in location:
+        reason = "since each connection would have its own memory"
+        raise settings.SettingError(name, url, f"{ALLOWED_URL}, {reason}")
+    if location.startswith("file:") or "?" in location:
         raise settings.SettingError(name, url, ALLOWED_URL)
     path = Path(os.path.abspath(location))
-    is_usable = path.parent.is_dir() and os.access(path.parent, os.W_OK | os.X_OK)
-    if not is_usable or path.is_dir() or (path.exists() and not os.access(path, os.R_OK)):
-        raise settings.SettingError(name, url, f"{ALLOWED_URL} ({path} cannot be used)")
+    fault = _fault(path)
+    if fault is not None:
+        raise settings.SettingError(name, url, f"{ALLOWED_URL} ({fault})")
     return path
+
+
+def _fault(path: Path) -> str | None:
+    """Return why a file cannot be used, in words; ``None`` if it can."""
+    folder = path.parent
+    if not folder.exists():
+        return f"the folder {folder} does not exist"
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"the folder {folder} cannot be written to"
+    if path.is_dir():
+        return f"{path} is a folder"
+    if path.exists() and not os.access(path, os.R_OK):
+        return f"the file {path} cannot be read"
+    return None

@@ -110,13 +110,37 @@ def test_an_url_of_another_kind_is_refused(
 
 
 @pytest.mark.clause("E-1.2")
-def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    missing = tmp_path / "missing" / "data.db"
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("missing/data.db", "the folder {0}/missing does not exist"),
+        ("file/data.db", "{0}/file is no folder"),
+        ("closed/data.db", "the folder {0}/closed cannot be written to"),
+        ("closed", "{0}/closed is a folder"),
+        ("secret", "the file {0}/secret cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_with_the_reason(
+    name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "secret").touch()
+    (tmp_path / "closed").mkdir()
+    # The administrator, who may run the tests, may do everything.
+    refused = {tmp_path / "closed", tmp_path / "secret"}
+    monkeypatch.setattr("os.access", lambda path, mode: path not in refused)
 
-    with pytest.raises(settings.SettingError, match=str(missing)):
-        make_client(f"sqlite:///{missing}")
-    with pytest.raises(settings.SettingError, match=str(tmp_path)):
-        make_client(f"sqlite:///{tmp_path}")
+    with pytest.raises(settings.SettingError) as caught:
+        make_client(f"sqlite:///{tmp_path}/{name}")
+
+    assert f"({said.format(tmp_path)})" in str(caught.value)
+    assert "its own memory" not in str(caught.value)
+
+
+@pytest.mark.clause("E-1.2")
+def test_memory_is_refused_with_the_reason() -> None:
+    with pytest.raises(settings.SettingError, match="each connection would have its own memory"):
+        make_client("sqlite:///:memory:")
 
 
 @pytest.mark.clause("E-1.4")
