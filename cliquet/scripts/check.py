@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from cliquet import settings
@@ -83,7 +83,16 @@ def _steps_to_do(registry: Any, kind: str, backend: Any) -> list[str]:
         if kind == "storage":
             for name, functions in getattr(registry, "migrations", {}).items():
                 backend.run_migrations(name, functions, dry_run=True)
-    return steps
+    return [_in_words(step).removeprefix(f"{kind}: ") for step in steps]
+
+
+def _in_words(entry: Mapping[str, Any]) -> str:
+    words = logged_steps.in_words(entry)
+    if words is not None:
+        return words
+    # A backend of another origin logs in words of its own.
+    fields = (f"{name}={value}" for name, value in entry.items() if name != "event")
+    return " ".join([str(entry["event"]), *fields])
 
 
 def _of_listeners(registry: Any) -> Iterator[Finding]:

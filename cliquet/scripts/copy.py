@@ -112,9 +112,10 @@ def _comparable(target: Any, kinds: list[str]) -> Any:
         backend = found[kind] = getattr(target, kind)
         with logged_steps.collected() as steps:
             backend.initialize_schema(dry_run=True)
-        if any(step.startswith("schema.to_create") for step in steps):
+        events = {step["event"] for step in steps}
+        if "schema.to_create" in events:
             found[kind] = _Empty()
-        elif any(step.startswith("schema.to_migrate") for step in steps):
+        elif "schema.to_migrate" in events:
             raise CommandError(f"the {kind} of the target needs `cliquet migrate` first")
     return SimpleNamespace(**found)
 

@@ -35,13 +35,12 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 @contextmanager
-def collected() -> Iterator[list[str]]:
-    """Give the texts of all log entries of a block, which are not written."""
-    found: list[str] = []
+def collected() -> Iterator[list[Mapping[str, Any]]]:
+    """Give all log entries of a block, which are not written."""
+    found: list[Mapping[str, Any]] = []
 
     def collect(logger: Any, method: str, entry: MutableMapping[str, Any]) -> str:
-        fields = (f"{name}={value}" for name, value in entry.items() if name != "event")
-        found.append(" ".join([str(entry.get("event", "")), *fields]))
+        found.append(dict(entry))
         raise structlog.DropEvent
 
     with _rendered_by(collect):

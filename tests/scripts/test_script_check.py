@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from servers.processes import free_port
 
+from cliquet.monitoring import logs
 from cliquet.scripts.cliquet import init_schema
 from cliquet.scripts.command import application
 from scripts.command_line import MEMORY, run_process, write_ini
@@ -41,13 +42,30 @@ def test_tables_that_are_missing_are_an_error_until_they_are_made(
     after = cliquet("--ini", ini, "check")
 
     assert before.code == 1
-    assert [line.partition(" schema.to_create")[0] for line in before.out.splitlines()] == [
-        "error: storage: `cliquet migrate` has to run:",
-        "error: permission: `cliquet migrate` has to run:",
-        "error: cache: `cliquet migrate` has to run:",
+    assert [line.rpartition(" ")[0] for line in before.out.splitlines()] == [
+        "error: storage: `cliquet migrate` has to run: tables would be made, version",
+        "error: permission: `cliquet migrate` has to run: tables would be made, version",
+        "error: cache: `cliquet migrate` has to run: tables would be made, version",
     ]
     assert before.err.endswith(f"cliquet check: {ini}: 3 errors, 0 warnings\n")
     assert (after.code, after.out) == (0, "")
+
+
+@pytest.mark.clause("E-7.5")
+def test_steps_of_other_backends_are_told_in_their_own_words(
+    cliquet: Callable[..., Any],
+    tmp_path: Path,
+    sqlite: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def steps(self: Any, dry_run: bool = False) -> None:
+        logs.logger.info("box.to_open", box=5)
+
+    monkeypatch.setattr("cliquet.cache.sqlite.Cache.initialize_schema", steps)
+
+    told = cliquet("--ini", write_ini(tmp_path / "service.ini", sqlite), "check").out
+
+    assert "error: cache: `cliquet migrate` has to run: box.to_open box=5" in told
 
 
 @pytest.mark.clause("E-7.5")
