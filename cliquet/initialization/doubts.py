@@ -131,6 +131,7 @@ def _unprepared(registry: Any) -> Iterator[Doubt]:
         return
     try:
         differing, missing = backend.differing_shards(), backend.missing_indexes()
+        lacks_tables = bool(missing) and backend.lacks_tables()
     except BackendError:
         # The server is down, or has no schema yet. The service may start nevertheless.
         return
@@ -140,7 +141,9 @@ def _unprepared(registry: Any) -> Iterator[Doubt]:
             " the service, and run `cliquet migrate`.",
             {"resources": differing},
         )
-    if missing:
+    if lacks_tables:
+        yield Doubt("The tables of the storage are missing, which `cliquet migrate` makes.", {})
+    elif missing:
         yield Doubt(
             "Declared indexes are missing, which `cliquet migrate` makes.", {"indexes": missing}
         )

@@ -85,6 +85,13 @@ class StorageUpkeep:
         """
         return []
 
+    def lacks_tables(self) -> bool:
+        """Return whether :meth:`initialize_schema` has never run, and is needed (E-10.2).
+
+        .. versionadded:: 3.2
+        """
+        return False
+
     def missing_indexes(self) -> list[str]:
         """Return the declared fields that have no index yet, as ``collection: field`` (E-10.2).
 

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import colander
 import pytest
 from support.logged import capture_logs
 from testapp import Mushroom
 
+from cliquet import resource
 from cliquet.permission.base import PermissionBase
 from cliquet.testing.web import make_app
 
@@ -259,3 +261,37 @@ def test_nothing_is_said_of_backends_of_other_origins(
     warnings: Callable[..., Any], name: str
 ) -> None:
     assert warnings({"permission_backend": name, "userid_hmac_secret": "b4c96a"}) == []
+
+
+class IndexedSchema(resource.ResourceSchema):
+    name = colander.SchemaNode(colander.String())
+
+    class Options:
+        indexed_fields = ("name",)
+
+
+class Indexed(resource.UserResource):
+    mapping = IndexedSchema()
+
+
+@pytest.mark.clause("E-10.2")
+def test_missing_tables_are_told_and_not_their_indexes(postgresql_url: str) -> None:
+    settings = {
+        "userid_hmac_secret": "b4c96a",
+        "storage_backend": "cliquet.storage.postgresql",
+        "storage_url": postgresql_url,
+    }
+
+    def started() -> Any:
+        with capture_logs() as entries:
+            registry = make_app([Indexed], settings=settings).app.registry
+        texts.append([entry["event"] for entry in entries])
+        return registry
+
+    texts: list[list[str]] = []
+    started().storage.initialize_schema()
+    started()
+
+    missing = "The tables of the storage are missing, which `cliquet migrate` makes."
+    assert [text for text in texts[0] if "missing" in text] == [missing]
+    assert [text for text in texts[1] if "missing" in text] == []

@@ -158,6 +158,9 @@ class Storage(RelationalStorage):
         if isinstance(reader, ChoosingReader):
             reader.tell = tell
 
+    def lacks_tables(self) -> bool:
+        return self._get_installed_version() is None
+
     def missing_indexes(self) -> list[str]:
         return self._indexes.missing() if self._declared else []
 
