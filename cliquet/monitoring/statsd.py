@@ -67,19 +67,19 @@ class Batching:
         if rate == 1 and isinstance(delta, float):
             self._keep(f"{self._names.get(stat) or self._name(stat)}:{delta:.6f}|ms")
         else:
-            self._client.timing(_on_the_wire(stat), delta, rate)
+            self._client.timing(_as_name(stat), delta, rate)
 
     def incr(self, stat: str, count: int = 1, rate: float = 1) -> None:
         if rate == 1:
             self._keep(f"{self._names.get(stat) or self._name(stat)}:{count}|c")
         else:
-            self._client.incr(_on_the_wire(stat), count, rate)
+            self._client.incr(_as_name(stat), count, rate)
 
     def set(self, stat: str, value: Any, rate: float = 1) -> None:
         if rate == 1:
             self._keep(f"{self._names.get(stat) or self._name(stat)}:{_on_the_wire(value)}|s")
         else:
-            self._client.set(_on_the_wire(stat), _on_the_wire(value), rate)
+            self._client.set(_as_name(stat), _on_the_wire(value), rate)
 
     def flush(self) -> None:
         """Send the metrics that wait for others."""
@@ -89,7 +89,7 @@ class Batching:
         if len(self._names) >= _MAX_NAMES:
             # Somebody makes names up: the server of metrics has more trouble with them.
             self._names.clear()
-        name = self._names[stat] = self._prefix + str(_on_the_wire(stat))
+        name = self._names[stat] = self._prefix + _as_name(stat)
         return name
 
     def __getattr__(self, name: str) -> Any:
@@ -102,10 +102,16 @@ def metric_name(*parts: str) -> str:
     return ".".join([part for part in parts if part])
 
 
+def _as_name(stat: str) -> str:
+    """Return the name of a metric without the character that ends a name, and as below."""
+    return str(_on_the_wire(stat)).replace(":", "%3A")
+
+
 def _on_the_wire(value: Any) -> Any:
     """Return a text without characters that the protocol uses or lacks; other values stay.
 
-    The package only sends ASCII, and raises an error for other characters.
+    The package only sends ASCII, and raises an error for other characters. A colon in a value
+    stays, because the members of ``users`` are the ids as they are (S-20.3).
     """
     if not isinstance(value, str) or (
         value.isascii() and value.isprintable() and "|" not in value and "#" not in value

@@ -377,6 +377,19 @@ def test_user_ids_that_the_protocol_cannot_carry_are_escaped(server: StatsDServe
     assert server.received() == [("testapp.users", "bearer:zo%C3%A9%7C1%0A%23", "s")]
 
 
+@pytest.mark.clause("S-20.3")
+def test_a_colon_is_escaped_in_a_name_and_kept_in_an_id(server: StatsDServer) -> None:
+    client = make(server)
+
+    client.app.registry.statsd.count("a:b", unique="sso:ann")
+    client.app.registry.statsd.count("a:b")
+
+    assert server.received() == [
+        ("testapp.a%3Ab", "sso:ann", "s"),
+        ("testapp.a%3Ab", "1", "c"),
+    ]
+
+
 @pytest.mark.clause("P-28.4", "P-35.19")
 def test_tests_of_applications_replace_the_client(
     server: StatsDServer, monkeypatch: pytest.MonkeyPatch
