@@ -122,6 +122,7 @@ format: $(TEST) ## rewrite the code in the house style
 docs: $(DOCS) ## build the documentation into docs/_build/html, and run its examples
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b html docs docs/_build/html
 	$(EXAMPLE) $(BIN)/python -m sphinx -n -W --keep-going -q -b doctest docs docs/_build/doctest
+	@echo 'The documentation begins in $(CURDIR)/docs/_build/html/index.html'
 
 # It asks the sites that the pages link to, and is no part of the checks: these need no network.
 docs-links: $(DOCS) ## look whether the links of the documentation lead anywhere (needs the network)

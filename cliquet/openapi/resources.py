@@ -83,7 +83,8 @@ class Resource:
         components = self._components
         return {
             "description": (
-                "Each field can be in a filter, with the prefixes of its parameters. A list by "
+                "Each field can be in a filter, with the prefixes of its parameters. Between double"
+                ' quotes (`"1984"`), a value is a text, whatever it looks like. A list by '
                 "timestamps (`_since`) has the deleted records too."
             ),
             "parameters": [

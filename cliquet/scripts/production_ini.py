@@ -49,6 +49,11 @@ _CHOICES: Final[Mapping[str, _Choice]] = {
     ),
     "cache_backend": _Choice("cliquet.cache.redis"),
     "cache_url": _Choice("redis://localhost:6379/0"),
+    "sync_enabled": _Choice(
+        "true",
+        "Departures are recorded from then on: what happened before cannot be told. The default is "
+        "false.",
+    ),
     "logging_renderer": _Choice(
         "json",
         "json is one JSON object per line; classic, the default, text for people; heka, the JSON "

@@ -234,7 +234,8 @@ class Negotiation:
         asked = accept and request.environ.get("HTTP_ACCEPT", "").strip()
         is_refused = asked and asked not in self._plain and not admits_any(asked, accept)
         if is_refused and not streams.is_possible(request):
-            _refuse(request, "Accept", list(accept), HTTPNotAcceptable.code)
+            why = streams.why_not(request)
+            _refuse(request, "Accept", list(accept), HTTPNotAcceptable.code, why=why)
         # A body without a type is not JSON (D-1). A request without a body needs no type.
         if content_types:
             content_type = (request.content_type or "").lower()
@@ -249,9 +250,14 @@ def _has_body(request: Request) -> bool:
 
 
 def _refuse(
-    request: Request, header: str, offers: list[str], status: int, further: tuple[str, ...] = ()
+    request: Request,
+    header: str,
+    offers: list[str],
+    status: int,
+    further: tuple[str, ...] = (),
+    why: str = "",
 ) -> None:
-    request.errors.add("header", header, f"{header} header should be one of {offers}")
+    request.errors.add("header", header, f"{header} header should be one of {offers}{why}")
     request.errors.status = status
     refusal = errors.json_error_handler(request)
     if further:

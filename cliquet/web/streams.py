@@ -9,7 +9,7 @@ from webob.acceptparse import create_accept_header
 
 from cliquet import settings, utils
 
-__all__ = ["MEDIA_TYPE", "is_offered", "is_possible", "is_preferred"]
+__all__ = ["MEDIA_TYPE", "is_offered", "is_possible", "is_preferred", "why_not"]
 
 MEDIA_TYPE: Final = "text/event-stream"
 
@@ -37,3 +37,17 @@ def is_offered(request: Request) -> bool:
 def is_possible(request: Request) -> bool:
     """Return whether it is the list of a resource with tokens that a client wants as a stream."""
     return is_offered(request) and is_preferred(request)
+
+
+def why_not(request: Request) -> str:
+    """Return why a client who asks for a stream of changes gets none, or an empty text.
+
+    Without this, the refusal of the header looks as if no service had streams.
+    """
+    service = utils.current_service(request)
+    is_list = getattr(service, "type", None) == "collection" and request.method in ("GET", "HEAD")
+    if not is_list or not is_preferred(request):
+        return ""
+    if not settings.has_sync_tokens(request.registry.settings, service.resource_name):
+        return ". Streams are off here: sync_enabled is false"
+    return "" if "_sync" in request.GET else ". A stream needs the parameter _sync"

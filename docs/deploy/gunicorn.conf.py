@@ -45,6 +45,7 @@ logconfig_dict = {
     "root": {"level": "INFO", "handlers": ["console"]},
     "loggers": {
         "gunicorn.error": {"level": "INFO", "propagate": True},
-        "gunicorn.access": {"level": "INFO", "propagate": True},
+        # The entry request.summary says the same of each request, and not the user's name.
+        "gunicorn.access": {"level": "WARNING", "propagate": True},
     },
 }

@@ -125,6 +125,8 @@ def test_what_is_no_list_of_changes_is_no_stream(live_app: TestApp, url: str) ->
     response = live_app.get(url, headers=headers, expect_errors=True)
 
     assert response.status_int in (404, 406)
+    is_list = response.status_int == 406 and not url.endswith("some-id")
+    assert ("A stream needs the parameter _sync" in response.json["message"]) == is_list
 
 
 @pytest.mark.clause("E-14.2", "E-11.1")
@@ -132,7 +134,11 @@ def test_a_resource_without_tokens_has_no_streams(make: Callable[..., Any]) -> N
     headers = {**basic_auth(), "Accept": "text/event-stream"}
     app = make(spore_sync_enabled="false")
 
-    app.get(f"{SPORES}?_sync=", headers=headers, status=406)
+    response = app.get(f"{SPORES}?_sync=", headers=headers, status=406)
+    as_html = app.get(f"{SPORES}?_sync=", headers={**headers, "Accept": "text/html"}, status=406)
+
+    assert response.json["message"].endswith("Streams are off here: sync_enabled is false")
+    assert "Streams" not in as_html.json["message"]
 
 
 @pytest.mark.clause("E-14.2")

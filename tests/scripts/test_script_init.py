@@ -6,6 +6,7 @@ import re
 import socket
 import sys
 import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,10 @@ def test_a_new_service_has_what_it_takes(demo: Path) -> None:
 
 
 @pytest.mark.clause("E-7.1")
-def test_gunicorn_takes_urls_as_long_as_those_of_pages(demo: Path) -> None:
+def test_gunicorn_takes_urls_as_long_as_those_of_pages(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/nowhere")
     configured: dict[str, Any] = {}
     exec((demo / "gunicorn.conf.py").read_text(), configured)
 
@@ -133,8 +137,16 @@ def test_a_new_service_serves_its_resource(demo: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.clause("E-7.1")
 @pytest.mark.usefixtures("processes")
-def test_each_line_of_gunicorn_is_json_too(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    environ = {"PYTHONPATH": str(demo), "CLIQUET_USERID_HMAC_SECRET": "a secret of a test"}
+def test_the_processes_of_gunicorn_write_json_and_count_together(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {
+        "PYTHONPATH": str(demo),
+        "CLIQUET_USERID_HMAC_SECRET": "a secret of a test",
+        "CLIQUET_PROMETHEUS_ENABLED": "true",
+        "TMPDIR": str(demo.parent),
+    }
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     for kind in ("storage", "cache", "permission"):
         environ[f"CLIQUET_{kind}_BACKEND".upper()] = f"cliquet.{kind}.memory"
     for name, value in environ.items():
@@ -155,14 +167,24 @@ def test_each_line_of_gunicorn_is_json_too(demo: Path, monkeypatch: pytest.Monke
                 break
             except TimeoutError:
                 assert attempts_left, log.read_text()
+        for _ in range(9):
+            send(f"http://localhost:{port}/v1/tasks")
+        with urllib.request.urlopen(f"http://localhost:{port}/__metrics__", timeout=30) as page:
+            metrics = page.read().decode()
         with socket.create_connection(("localhost", port), timeout=30) as connection:
             connection.sendall(b"GARBAGE\r\n\r\n")
             connection.recv(1000)
+        shared = list(demo.parent.glob("demo-metrics-*/*.db"))
     finally:
         server.stop()
 
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert {"gunicorn.error", "demo"} <= {line["logger"] for line in lines}
+    assert {"gunicorn.error", "demo"} == {line["logger"] for line in lines}
+    # Whichever process answers, and however many have worked.
+    (counted,) = re.findall(r'^cliquet_requests_total\{.*"task-coll.*\} (\d+)', metrics, re.M)
+    assert int(counted) >= 10
+    assert shared
+    assert not list(demo.parent.glob("demo-metrics-*"))
     events = "\n".join(line["event"] for line in lines)
     for said in ("Starting gunicorn", "request.summary", "Invalid request", "Shutting down"):
         assert said in events
