@@ -231,7 +231,7 @@ def _serve_again_on_changes() -> None:
     """Run this command line in another process, and start that again when a file changes."""
     try:
         # The requests under way may take as long as the server waits for them.
-        hupper.start_reloader("cliquet.scripts.cliquet.main", shutdown_interval=6)
+        hupper.start_reloader("cliquet.scripts.reloading.main", shutdown_interval=6)
     except SystemExit:
         # The other process was told to end, and may have been killed: its exit code means nothing.
         return

@@ -318,6 +318,28 @@ def test_changed_code_is_served_after_a_moment(
     assert "forcefully" not in running.log
 
 
+@pytest.mark.clause("E-7.1")
+@pytest.mark.slow
+def test_code_that_failed_at_the_first_start_is_served_when_it_is_corrected(
+    service: Callable[..., Any], started: Callable[..., Any], tmp_path: Path
+) -> None:
+    ini, file = service(), tmp_path / "service.py"
+    correct = file.read_text()
+    file.write_text(f"{correct}\ndef (")
+    running = started("--ini", ini, "--port", "0", "--reload")
+    running.wait_for("SyntaxError")
+    # The process that has failed still runs, so that no change can come between two of them.
+    running.wait_for("Waiting for a file to change")
+
+    file.write_text(correct)
+    # A change that comes before the file is watched is seen with the next one.
+    running.until(lambda: os.utime(file) or "reloading" in running.log)  # type: ignore[func-returns-value]
+
+    running.wait_for(r"Serving on (\S+)")
+    assert running.end() == 0
+    assert "forcefully" not in running.log
+
+
 @pytest.fixture
 def in_process(cliquet: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the command in this process, without its effects on signals and logs."""
