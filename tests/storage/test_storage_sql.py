@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2 import extras
+from servers.postgresql import new_database
 
 from cliquet import storage
 from cliquet.core.globs import Exact, Pattern, compile_pattern
@@ -159,12 +160,18 @@ def sqlite_database() -> Iterator[Any]:
         yield database
 
 
-@pytest.fixture(scope="module")
-def postgresql_database(postgresql_module_url: str) -> Iterator[Any]:
-    database = PostgreSQLDatabase(postgresql_module_url)
+@contextmanager
+def on_postgresql(url: str) -> Iterator[PostgreSQLDatabase]:
+    database = PostgreSQLDatabase(url)
     with closing(database.connection):
         # JSON as the storage reads it.
         extras.register_default_jsonb(database.connection, loads=orjson.loads)
+        yield database
+
+
+@pytest.fixture(scope="module")
+def postgresql_database(postgresql_module_url: str) -> Iterator[Any]:
+    with on_postgresql(postgresql_module_url) as database:
         yield database
 
 
@@ -661,18 +668,25 @@ RECORDS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["sqlite_database", "postgresql_database"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def filled(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Databases with indexes, and enough records for these to be worth their while."""
-    database = request.getfixturevalue(request.param)
-    database.fill([Entry.from_record(record, NAMES) for record in RECORDS])
-    for field, name in INDEXES.items():
-        index = listing.index(database.dialect, COLLECTION, field)
-        database.execute(f"CREATE INDEX {name} ON records {index.text}", index.parameters)
-    database.execute("ANALYZE records")
-    yield database
-    for name in INDEXES.values():
-        database.execute(f"DROP INDEX {name}")
+    """Databases with indexes, and enough records for these to be worth their while.
+
+    They are of their own: other tests empty theirs, and may run in between with pytest-xdist.
+    """
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            database: Any = SQLiteDatabase()
+            stack.enter_context(closing(database.connection))
+        else:
+            server = request.getfixturevalue("postgresql_server")
+            database = stack.enter_context(on_postgresql(stack.enter_context(new_database(server))))
+        database.fill([Entry.from_record(record, NAMES) for record in RECORDS])
+        for field, name in INDEXES.items():
+            index = listing.index(database.dialect, COLLECTION, field)
+            database.execute(f"CREATE INDEX {name} ON records {index.text}", index.parameters)
+        database.execute("ANALYZE records")
+        yield database
 
 
 def searched(plan: str, name: str) -> str:
