@@ -227,6 +227,14 @@ def stop_with_success(number: int, frame: object) -> None:
     raise SystemExit(0)
 
 
+def stop_by_keyboard(number: int, frame: object) -> None:
+    """Handle the signal of a user, who may send it twice in order not to wait."""
+    global _told_at
+    _told_at = time.monotonic()
+    stopping.begin()
+    raise KeyboardInterrupt
+
+
 def _serve_again_on_changes() -> None:
     """Run this command line in another process, and start that again when a file changes."""
     try:
@@ -269,6 +277,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     ini = require_file(arguments, parser)
     signal.signal(signal.SIGTERM, stop_with_success)
+    # It is another one where a shell starts the program in the background, to be ignored.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop_by_keyboard)
     try:
         if arguments.reload and not hupper.is_active():
             with explained(ini):

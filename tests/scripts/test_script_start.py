@@ -110,9 +110,9 @@ class Running:
         self.until(lambda: children.read_text())
         return int(children.read_text().split()[0])
 
-    def end(self, number: Any = signal.SIGTERM, *, times: int = 1) -> Any:
-        """Send a signal to its own group, as a terminal does, and return the exit code."""
-        for _ in range(times):
+    def end(self, *numbers: Any) -> Any:
+        """Send signals to its own group, as a terminal does, and return the exit code."""
+        for number in numbers or [signal.SIGTERM]:
             os.killpg(self.process.pid, number)
             time.sleep(0)
         return self.process.wait(PATIENCE_SECONDS)
@@ -245,13 +245,17 @@ def test_a_signal_that_another_thread_takes_wakes_the_main_thread_of_granian(
 
 @servers
 @pytest.mark.clause("E-7.1")
-@pytest.mark.parametrize("times", [1, 20])
+@pytest.mark.parametrize(
+    "numbers",
+    [[signal.SIGTERM], [signal.SIGTERM] * 20, [signal.SIGINT, signal.SIGTERM]],
+    ids=["once", "twenty times", "interrupted first"],
+)
 def test_a_request_under_way_is_answered_before_the_end(
     service: Callable[..., Any],
     started: Callable[..., Any],
     tmp_path: Path,
     server: str,
-    times: int,
+    numbers: list[signal.Signals],
 ) -> None:
     running = started("--ini", service(), "--port", "0", "--server", server)
     answers = []
@@ -260,7 +264,7 @@ def test_a_request_under_way_is_answered_before_the_end(
 
     client.start()
     running.until((tmp_path / "waiting").exists)
-    code = running.end(times=times)
+    code = running.end(*numbers)
     client.join()
 
     assert (code, answers) == (0, [{"waited": True}])
