@@ -206,8 +206,13 @@ def test_the_main_thread_of_granian_looks_again_and_again(monkeypatch: pytest.Mo
     interrupt = granian_server.Interrupt()
 
     assert not interrupt.wait(0)
+    # The join is bounded, unlike this wait.
+    waiter = Thread(target=interrupt.wait)
+    waiter.start()
     Timer(0.1, interrupt.set).start()
-    assert interrupt.wait()
+    waiter.join()
+
+    assert interrupt.is_set()
 
 
 def test_a_signal_that_another_thread_takes_wakes_the_main_thread_of_granian(
