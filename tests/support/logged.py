@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
+# It has the logger by its name: were it imported first while `capture_logs` has put another in its
+# place, it would have that one for good.
+import cliquet.logs  # noqa: F401
 from cliquet.monitoring import logs
 
 
