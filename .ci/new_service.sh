@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a newcomer does: install cliquet into a new virtual environment, `cliquet init demo`, `make
-# serve`, `make test`; with cliquet from a wheel, then from a folder in editable mode.
+# serve`, `make test`; with cliquet from a wheel, then from a folder in editable mode. Then the service is
+# installed as on another host, which has no such folder.
 # Needs python3 with venv, make and curl, and an index or a cache of pip for the dependencies.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -68,11 +69,31 @@ check() { # the name of a service
     fi
 }
 
+elsewhere() { # the name of a service: what its README says under "Where cliquet comes from"
+    cd "$scratch/$1"
+    local version
+    version=$(sed -n 's/^ *"cliquet\([>=].*\)"$/\1/p' README.rst)
+    sed -i "s|\"\(cliquet[^ ]*\) @ file:.*\"|\"\1$version\"|" pyproject.toml
+    if grep file:/ pyproject.toml; then exit 1; fi
+    cp -r "$scratch/wheel" wheels
+    mv "$scratch/source" "$scratch/gone"
+    export PIP_FIND_LINKS="$given"
+    "$python" -m venv .venv-production
+    .venv-production/bin/python -m pip --disable-pip-version-check -qq install --find-links wheels '.[production]'
+    CLIQUET_USERID_HMAC_SECRET=secret CLIQUET_STORAGE_BACKEND=cliquet.storage.memory \
+        CLIQUET_PERMISSION_BACKEND=cliquet.permission.memory CLIQUET_CACHE_BACKEND=cliquet.cache.memory \
+        .venv-production/bin/gunicorn --check-config --paste config/production.ini
+    make clean
+    make test PYTHON="$python"
+}
+
 "$python" -m venv "$scratch/env"
 "${pip[@]}" wheel --no-deps --wheel-dir "$scratch/wheel" "$scratch/source"
 "${pip[@]}" install "$scratch"/wheel/cliquet-*.whl
 # The service asks for a version, which no index has before it is released.
+given="${PIP_FIND_LINKS:-}"
 export PIP_FIND_LINKS="$scratch/wheel"
 check from-wheel
 "${pip[@]}" install --editable "$scratch/source"
 check from-folder
+elsewhere from-folder
