@@ -574,7 +574,7 @@ def test_code_of_the_application_sees_each_of_them(configure: Configure) -> None
     assert found[0] == found[1]
 
 
-@pytest.mark.clause("S-16.1", "S-19.2")
+@pytest.mark.clause("S-16.1", "S-16.9")
 @pytest.mark.parametrize("monitoring", [{}, {"statsd_url": "udp://127.0.0.1:9"}], ids=len)
 def test_a_policy_of_the_application_is_asked_for_each_of_them(monitoring: dict[str, str]) -> None:
     policies = {
