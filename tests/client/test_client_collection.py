@@ -321,7 +321,7 @@ def test_a_refused_edit_is_told_and_holds_back_nothing(app: TestApp) -> None:
     assert conflict.id == wrong
     assert conflict.error is not None
     assert conflict.error.status == 400
-    assert "name" in str(conflict.error)
+    assert "data.email" in str(conflict.error)
     assert [edit.id for edit in truffles.edits] == [wrong]
     assert set(truffles) == {wrong, right}
 
