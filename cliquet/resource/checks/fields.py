@@ -13,7 +13,6 @@ import colander
 
 from cliquet.core.mistakes import Place, is_async, names_used, place_of
 from cliquet.resource import stored_forms
-from cliquet.resource.adapters.base import AdaptedSchema
 from cliquet.resource.checks.findings import Finding, where
 from cliquet.resource.querystring import split_prefix
 
@@ -38,8 +37,9 @@ def declared(schema: Any) -> Iterator[Finding]:
     """Find mistakes in the fields of a schema of colander."""
     if not isinstance(schema, colander.SchemaNode):
         return
-    # The fields of an adapter only describe, and validate nothing.
-    is_adapted = isinstance(schema, AdaptedSchema)
+    # The fields of an adapter only describe, and validate nothing. It is known by its method, since its
+    # module is loaded only by those who have one.
+    is_adapted = hasattr(schema, "sent_json_schema")
     for node in _descendants(schema):
         yield from _members(node, schema)
         if isinstance(node.typ, type):
