@@ -37,8 +37,8 @@ def declared(schema: Any) -> Iterator[Finding]:
     """Find mistakes in the fields of a schema of colander."""
     if not isinstance(schema, colander.SchemaNode):
         return
-    # The fields of an adapter only describe, and validate nothing. It is known by its method, since its
-    # module is loaded only by those who have one.
+    # The fields of an adapter only describe, and validate nothing. It is known by its method, since
+    # its module is loaded only by those who have one.
     is_adapted = hasattr(schema, "sent_json_schema")
     for node in _descendants(schema):
         yield from _members(node, schema)
