@@ -460,7 +460,8 @@ def test_make_finds_wheels_that_no_index_has(demo: Path) -> None:
 
 def make(*arguments: str, folder: Path) -> str:
     done = run_program(
-        ["make", *arguments],
+        # The tests may have been started by make.
+        ["make", "--no-print-directory", *arguments],
         cwd=folder,
         env={**os.environ, "MAKEFLAGS": "", "PIP_FIND_LINKS": "/opt/some"},
         capture_output=True,

@@ -150,19 +150,26 @@ OTHERS = (
 
 @pytest.mark.clause("E-10.2", "B-12.11")
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_a_process_that_waits_is_in_no_transaction(
-    start_one: Callable[[], Any], url: str, tmp_path: Path
-) -> None:
+def test_a_process_that_waits_is_in_no_transaction(start_one: Callable[[], Any], url: str) -> None:
     """The creation of an index may wait for the transaction of the one that waits for it."""
-    with contextlib.closing(psycopg2.connect(url)) as other, other, other.cursor() as cursor:
+    with (
+        contextlib.closing(psycopg2.connect(url)) as other,
+        contextlib.closing(psycopg2.connect(url)) as looking,
+        other,
+        other.cursor() as cursor,
+        looking.cursor() as sample,
+    ):
+        # Its own moment for each look.
+        looking.autocommit = True
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (postgresql._ADVISORY_LOCK_ALONE,))
         process = start_one()
         waiting: set[int] = set()
         has_none = False
         ends = time.monotonic() + 30
+        # The moments in which it asks for the lock are short.
         while not has_none and time.monotonic() < ends:
-            time.sleep(0.02)
-            for pid, is_in_none, is_waiting in rows(url, tmp_path, OTHERS):
+            sample.execute(OTHERS)
+            for pid, is_in_none, is_waiting in sample:
                 waiting |= {pid} if is_waiting else set()
                 has_none |= is_in_none and pid in waiting
     output, _ = process.communicate(timeout=60)
