@@ -50,7 +50,9 @@ def _is_told_by_gunicorn(handler: Any) -> bool:
     return getattr(getattr(handler, "__self__", None), "alive", True) is False
 
 
-def listen(then: Callable[[], None] = begin) -> None:
+def listen(  # pragma: no cover - in another process of the tests
+    then: Callable[[], None] = begin,
+) -> None:
     """Notice the signals for this process, which others handle; only in its main thread.
 
     It is for servers such as granian, whose handlers tell nothing. The module that such a server

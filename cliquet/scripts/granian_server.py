@@ -136,7 +136,7 @@ def _usable_address(host: str, port: int) -> tuple[str, int]:
     return str(name[0]), int(name[1])
 
 
-def _become_worker() -> None:
+def _become_worker() -> None:  # pragma: no cover - in the worker, a process of its own
     # Ctrl-C goes to all processes of the terminal, and a worker that is told twice never ends.
     os.setpgid(0, 0)
     # Until granian sets its own handler, the process would have that of its parent, and miss the
