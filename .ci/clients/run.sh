@@ -37,7 +37,7 @@ serve() {
 
 port=$(free)
 url="http://localhost:$port/v1"
-sed -e 's/\.sqlite$/.memory/' -e 's/^\(cliquet\..*_url\)/# \1/' -e 's/^\[server:main\]/cliquet.sync_enabled = true\n&/' \
+sed -e 's/\.sqlite$/.memory/' -e 's/^\(cliquet\..*_url\)/# \1/' \
     config/example.ini >"$scratch/service.ini"
 serve docs/example "$scratch/service.ini" "$port"
 python3 "$here/variants.py" "$url" "$scratch"
