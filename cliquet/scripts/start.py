@@ -210,6 +210,7 @@ def _serve_with_another(application: Any, server: Any, where: str) -> None:
 
 
 _told_at = -math.inf
+_is_interrupted = False
 
 
 def stop_with_success(number: int, frame: object) -> None:
@@ -229,8 +230,13 @@ def stop_with_success(number: int, frame: object) -> None:
 
 def stop_by_keyboard(number: int, frame: object) -> None:
     """Handle the signal of a user, who may send it twice in order not to wait."""
-    global _told_at
-    _told_at = time.monotonic()
+    global _told_at, _is_interrupted
+    is_again, _is_interrupted = _is_interrupted, True
+    now = time.monotonic()
+    if not is_again and now - _told_at < granian_server.GRACE_SECONDS:
+        # It has come together with the other signal.
+        return
+    _told_at = now
     stopping.begin()
     raise KeyboardInterrupt
 

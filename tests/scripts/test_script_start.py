@@ -252,8 +252,13 @@ def test_a_signal_that_another_thread_takes_wakes_the_main_thread_of_granian(
 @pytest.mark.clause("E-7.1")
 @pytest.mark.parametrize(
     "numbers",
-    [[signal.SIGTERM], [signal.SIGTERM] * 20, [signal.SIGINT, signal.SIGTERM]],
-    ids=["once", "twenty times", "interrupted first"],
+    [
+        [signal.SIGTERM],
+        [signal.SIGTERM] * 20,
+        [signal.SIGINT, signal.SIGTERM],
+        [signal.SIGTERM, signal.SIGINT],
+    ],
+    ids=["once", "twenty times", "interrupted first", "interrupted then"],
 )
 def test_a_request_under_way_is_answered_before_the_end(
     service: Callable[..., Any],
