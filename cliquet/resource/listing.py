@@ -142,6 +142,9 @@ def _raise_412_if_page_is_newer(resource: UserResource, records: list[Record]) -
     judged = resource._timestamp
     if judged is None or not isinstance(records, Page) or records.timestamp in (None, judged):
         return
+    if not _is_timestamp_of_page(resource):
+        # What the client has got as a timestamp is another one, of the application.
+        return
     resource._timestamp = records.timestamp
     resource._raise_412_if_modified()
     resource._timestamp = judged
@@ -349,8 +352,11 @@ def _timestamp_comes_with_page(resource: UserResource) -> bool:
     It does if a condition may make the list unnecessary, or if the application has its own method,
     which may need the timestamp.
     """
-    if sends_condition(resource.request):
-        return False
+    return not sends_condition(resource.request) and _is_timestamp_of_page(resource)
+
+
+def _is_timestamp_of_page(resource: UserResource) -> bool:
+    """Return whether clients get the timestamp of the storage, which comes with each page."""
     return resource.model.pages_have_timestamp and _TIMESTAMP_WITH_PAGE.is_open(resource)
 
 

@@ -130,9 +130,8 @@ class Model:
     def pages_have_timestamp(self) -> bool:
         """Whether :meth:`get_records` returns a :class:`~cliquet.storage.base.Page`.
 
-        It is false if the application has replaced the method, because a new one may lose the page.
-        A subclass whose method returns the result of its parent may override this property. It is
-        also false if methods of the storage were replaced.
+        It is false if the application has replaced the method, which may lose the page, or methods
+        of the storage, or :meth:`timestamp`. A subclass that keeps the page may override this.
 
         .. versionadded:: 3.2
         """
@@ -140,6 +139,7 @@ class Model:
         return (
             storage.pages_have_timestamp
             and self._has_own_get_records
+            and getattr(self.timestamp, "__func__", None) is Model.timestamp
             and not is_pattern(self.parent_id or "")
             and _PAGES_WITH_TIMESTAMP.is_open(storage)
         )
