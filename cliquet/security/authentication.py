@@ -208,6 +208,9 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
     @property
     def has_built_in_policies(self) -> bool:
         """Whether all who recognise users are of the library, which looks at headers alone."""
+        if self._callback not in (None, authorization.groupfinder):
+            # It is given the request.
+            return False
         # StatsD has stand-ins, which are of the library whatever they stand for.
         return all(p.__class__.__module__.startswith("cliquet.") for p in self._policies)
 

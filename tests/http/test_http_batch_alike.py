@@ -591,6 +591,33 @@ def test_a_policy_of_the_application_is_asked_for_each_of_them(monitoring: dict[
             app.get(f"/v0/owns/{one}", status=200)
 
 
+def groups_by_path(userid: str, request: Request) -> list[str]:
+    return ["group:first"] if A in request.path else []
+
+
+@pytest.mark.clause("S-16.5", "H-25.12")
+@pytest.mark.parametrize("monitoring", [{}, {"statsd_url": "udp://127.0.0.1:9"}], ids=len)
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+def test_groups_of_the_application_are_asked_for_each_of_them(
+    method: str, monitoring: dict[str, str]
+) -> None:
+    settings = {
+        **monitoring,
+        "multiauth.groupfinder": f"{__name__}.groups_by_path",
+        "open_write_principals": "group:first",
+    }
+    for app in both(**settings):
+        for backend in (app.app.registry.storage, app.app.registry.permission):
+            backend.flush()
+        for record in (A, B):
+            app.app.registry.storage.update("open", "", record, {"name": "there"})
+        body = None if method == "DELETE" else {"name": "new"}
+
+        answers = batches.send(app, [one(method, record, body) for record in (A, A, B, B)])
+
+        assert statuses(answers)[2:] == [403, 403]
+
+
 @pytest.mark.clause("X-34")
 @pytest.mark.parametrize("limit", ["500", "1000", "2000"])
 def test_reads_end_where_the_answer_is_full(limit: str) -> None:
