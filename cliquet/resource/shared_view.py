@@ -39,6 +39,10 @@ def fix(resource: ShareableResource) -> None:
         return
     if context.selected_ids is None and not context.shared_ids:
         return
+    if not context.is_as_found:
+        # The application has chosen among them, and another search would undo that.
+        context.selected_ids = None
+        return
     found_at = context.found_at
     if (
         found_at is not None

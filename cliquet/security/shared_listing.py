@@ -107,6 +107,7 @@ class SharedListing:
     _request: Request
     _service: Any
     _shared_ids: list[str] | None = None
+    _found_ids: list[str] | None = None
     # The value of `get_shared_ids`, as long as nobody has replaced it.
     _search: _Search | None = None
 
@@ -126,6 +127,14 @@ class SharedListing:
         self._shared_ids = ids
         # The query may find others than these, which an application may have chosen.
         self.selected_ids = self.joined_ids = self.found_at = None
+
+    @property
+    def is_as_found(self) -> bool:
+        """Whether the list is limited to what the search has found, and not to less or more."""
+        if self._shared_ids is None or self._shared_ids == self._found_ids:
+            return True
+        # A query was read by somebody, who has left it as it is.
+        return self.selected_ids is not None and self._shared_ids == list(self.selected_ids)
 
     def _search_with(self, backend: Any) -> None:
         """Use a permission backend to find the shared records of the requested collection."""
@@ -290,7 +299,10 @@ def finds_shared_records(
         if is_shared:
             context.found_at = found_at
     # Somebody who has lost the last record must learn of it.
-    return is_found or (Authenticated in principals and may_list_nothing(context))
+    is_found = is_found or (Authenticated in principals and may_list_nothing(context))
+    if isinstance(context, SharedListing):
+        context._found_ids = list(context._shared_ids or ())
+    return is_found
 
 
 def may_list_nothing(context: Any) -> bool:
