@@ -35,6 +35,7 @@ def main() -> None:
         # The command has told the error, of which this is the end.
         failure: BaseException = end
     except Exception as error:
+        # Whatever the code of the application raises, its author is about to mend it.
         traceback.print_exc()
         failure = error
     else:
