@@ -173,14 +173,15 @@ class ShareableResource(UserResource):
 
     def _selected_ids(self) -> IdQuery | None:
         """Return a query for the ids of the shared records, if the storage can use it."""
-        context = self.context
-        if not isinstance(context, SharedListing) or context.selected_ids is None:
-            return None
+        selected = self.context.selected_ids if isinstance(self.context, SharedListing) else None
+        return selected if selected is not None and self._joins(selected) else None
+
+    def _joins(self, ids: IdQuery) -> bool:
+        """Return whether the list can find the ids of the shared records with a query."""
         if type(self)._extract_filters is not ShareableResource._extract_filters:
             # The application may read the ids of the filter, which are a list as published.
-            return None
-        is_joined = self.model.hands_filters_on and joins(self.model.storage, context.selected_ids)
-        return context.selected_ids if is_joined else None
+            return False
+        return self.model.hands_filters_on and joins(self.model.storage, ids)
 
     def _extract_partial_fields(self) -> list[str] | None:
         """Read ``_fields``, which never selects permissions."""

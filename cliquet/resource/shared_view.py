@@ -39,11 +39,12 @@ def fix(resource: ShareableResource) -> None:
         return
     if context.selected_ids is None and not context.shared_ids:
         return
-    if not context.is_as_found:
+    found = context.shared_records
+    if found is None or not context.is_as_found:
         # The application has chosen among them, and another search would undo that.
-        context.selected_ids = None
+        context.shared_records = None
         return
-    found_at = context.found_at
+    found_at = found.found_at
     if (
         found_at is not None
         and found_at.key == (model.parent_id, model.collection_id)
@@ -52,10 +53,9 @@ def fix(resource: ShareableResource) -> None:
     ):
         listing.know_timestamp(resource, found_at.timestamp)
         return
-    if context.selected_ids is None:
-        context.selected_ids = context.joined_ids
-    if resource._selected_ids() is not None:
+    if found.query is not None and resource._joins(found.query):
         # The list searches by itself, at the moment of its records.
+        context.shared_records = found._replace(ids=None)
         return
     _ = resource.timestamp
     wait_for_commits(resource.request.registry.permission)
@@ -69,7 +69,8 @@ def of_request(request: Request, context: Any, model: ShareableModel) -> View:
         return WHOLE
     principals = with_prefixed_userid(request.effective_principals, request.prefixed_userid)
     known = digest(["part", *sorted(set(principals))])
-    ids = getattr(context, "joined_ids", None)
+    found = context.shared_records if isinstance(context, SharedListing) else None
+    ids = None if found is None else found.query
     if ids is not None and model.hands_filters_on and joins(model.storage, ids):
         return View(known, frozenset(principals), ids=ids)
     fetch = getattr(context, "fetch_shared_records", None)

@@ -300,15 +300,7 @@ class RouteFactory(SharedListing, UndecidedPut):
 
     def judge_list_again(self) -> bool:
         """Find the shared records of a list again, if their ids were transferred (D-62)."""
-        former = self._shared_ids
-        if self._service is None or not former:
-            return True
-        self._shared_ids = []
-        is_permitted = self._is_permitted()
-        # The list must never become unlimited, even if something other than sharing permits it now.
-        if self.selected_ids is None:
-            self._shared_ids = self._shared_ids or former
-        return is_permitted
+        return self._service is None or self._search_again(self._is_permitted)
 
     def _is_permitted(self) -> bool:
         required = permission_of_view(self._service, self._request.method)

@@ -6,7 +6,7 @@ import functools
 import weakref
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pyramid.authorization import Authenticated
 from pyramid.httpexceptions import HTTPForbidden
@@ -16,10 +16,16 @@ from cliquet import settings
 from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
 from cliquet.security.sent_headers import sends_condition
+from cliquet.security.shared_records import FoundAt, SharedRecords
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import GetBoundPermissions, IdQuery
 
-__all__ = ["FoundAt", "SharedListing", "finds_shared_records", "joins", "may_list_nothing"]
+__all__ = [
+    "SharedListing",
+    "finds_shared_records",
+    "joins",
+    "may_list_nothing",
+]
 
 MAX_TRAVELLING: Final = 200
 """Number of ids that are given to the storage although it could find them itself.
@@ -40,19 +46,6 @@ _FINDS_AS_PUBLISHED = Shortcut("select_shared_records", "fetch_shared_records", 
 
 # Code of an application in one of these must run only once: it may choose another collection.
 _IS_IN_COMMON_PLACE = Shortcut("_may_be_made_ahead", "__init__", "get_parent_id")
-
-
-class FoundAt(NamedTuple):
-    """The moment at which the shared records of a collection were found, or an earlier one.
-
-    Attributes
-    ----------
-    key : the collection.
-    timestamp : its timestamp then, in ms.
-    """
-
-    key: CollectionKey
-    timestamp: int
 
 
 class _Search:
@@ -91,50 +84,68 @@ class SharedListing:
     ----------
     get_shared_ids : function, on collections, that finds the URIs of records on which principals
         have a permission.
+    shared_records : what the last search has found; ``None`` if there was none, or if the
+        application has replaced `shared_ids` since then.
     shared_ids : ids of the records to which a shared list is limited; empty for no limit.
     selected_ids : query that finds them in the database; ``None`` if they must be transferred.
-    joined_ids : the same query, also if there are so few ids that they are transferred.
-    found_at : moment from which on the ids may lack those of changes; ``None`` if it is not known.
     """
 
     get_shared_ids: Callable[..., set[str]] | None = None
-    selected_ids: IdQuery | None = None
-    joined_ids: IdQuery | None = None
-    found_at: FoundAt | None = None
+    shared_records: SharedRecords | None = None
     get_permission_object_id: Callable[..., str]
     required_permission: str | None
     resource_name: str | None
     _request: Request
     _service: Any
+    # The list that others have got or given, who may change it; until then, there is none.
     _shared_ids: list[str] | None = None
-    _found_ids: list[str] | None = None
     # The value of `get_shared_ids`, as long as nobody has replaced it.
     _search: _Search | None = None
 
     @property
     def shared_ids(self) -> list[str]:
         if self._shared_ids is None:
-            selected = list(self.selected_ids or ())
-            if self.selected_ids is not None and not selected:
+            found = self.shared_records
+            ids = [] if found is None else found.as_list()
+            if self.selected_ids is not None and not ids:
                 # The permissions were removed after the records were found. An empty list would
                 # mean no limit.
                 raise HTTPForbidden(result=False)
-            self._shared_ids = selected
+            self._shared_ids = ids
         return self._shared_ids
 
     @shared_ids.setter
     def shared_ids(self, ids: list[str]) -> None:
         self._shared_ids = ids
-        # The query may find others than these, which an application may have chosen.
-        self.selected_ids = self.joined_ids = self.found_at = None
+        # What was found may be others than these, which an application may have chosen.
+        self.shared_records = None
+
+    @property
+    def selected_ids(self) -> IdQuery | None:
+        found = self.shared_records
+        return found.query if found is not None and found.ids is None else None
 
     @property
     def is_as_found(self) -> bool:
         """Whether the list is limited to what the search has found, and not to less or more."""
-        if self._shared_ids is None or self._shared_ids == self._found_ids:
+        if self._shared_ids is None:
             return True
-        # A query was read by somebody, who has left it as it is.
-        return self.selected_ids is not None and self._shared_ids == list(self.selected_ids)
+        found = self.shared_records
+        return found is not None and self._shared_ids == found.as_list()
+
+    def _search_again(self, search: Callable[[], bool]) -> bool:
+        """Run a search for ids that were transferred; the list never becomes unlimited by it."""
+        found, ids = former = self.shared_records, self._shared_ids
+        if not ids and (found is None or not found.ids):
+            return True
+        self.shared_records = self._shared_ids = None
+        try:
+            return search()
+        finally:
+            # Something other than sharing may permit the request now; or the search has failed,
+            # and the operation runs again.
+            if self.selected_ids is None and not self.shared_ids:
+                self.shared_records, self._shared_ids = former
 
     def _search_with(self, backend: Any) -> None:
         """Use a permission backend to find the shared records of the requested collection."""
@@ -184,12 +195,12 @@ class SharedListing:
         if selected is None or not joins(self._request.registry.storage, selected):
             return None
         found, found_at = self._first_of(selected)
-        if len(found) > MAX_TRAVELLING:
-            self._shared_ids, self.selected_ids = None, selected
-        elif found:
-            # An id comes once for each principal and permission.
-            self.shared_ids = list(dict.fromkeys(found))
-        self.joined_ids, self.found_at = selected, found_at
+        # An id comes once for each principal and permission.
+        ids = None if len(found) > MAX_TRAVELLING else tuple(dict.fromkeys(found))
+        # An empty list means no limit. A search that finds nothing must not remove the limit of a
+        # former one.
+        limit = None if found else self.shared_ids
+        self.shared_records, self._shared_ids = SharedRecords(ids, selected, found_at), limit
         return bool(found)
 
     def _first_of(self, selected: IdQuery) -> tuple[list[str], FoundAt | None]:
@@ -289,20 +300,18 @@ def finds_shared_records(
     context: Any, permission: str, principals: list[str], bound: GetBoundPermissions
 ) -> bool:
     """Return whether records of a collection are shared with a user, or its list may be empty."""
-    is_found = None
-    if isinstance(context, SharedListing):
-        is_found = context.select_shared_records(permission, principals, bound)
+    if not isinstance(context, SharedListing):
+        return bool(context.fetch_shared_records(permission, principals, bound))
+    found_at = None
+    is_found = context.select_shared_records(permission, principals, bound)
     if is_found is None:
-        is_shared = isinstance(context, SharedListing)
-        found_at = context.look_at_timestamp() if is_shared else None
+        found_at = context.look_at_timestamp()
         is_found = bool(context.fetch_shared_records(permission, principals, bound))
-        if is_shared:
-            context.found_at = found_at
+    if not context.is_as_found:
+        # The published method keeps the ids alone. Methods of the application may choose others.
+        context.shared_records = SharedRecords(tuple(context.shared_ids), found_at=found_at)
     # Somebody who has lost the last record must learn of it.
-    is_found = is_found or (Authenticated in principals and may_list_nothing(context))
-    if isinstance(context, SharedListing):
-        context._found_ids = list(context._shared_ids or ())
-    return is_found
+    return is_found or (Authenticated in principals and may_list_nothing(context))
 
 
 def may_list_nothing(context: Any) -> bool:
@@ -318,9 +327,10 @@ def may_list_nothing(context: Any) -> bool:
     # A client that knows no tokens begins with a list of all.
     if not has_token and not settings.shows_departures(configured, name):
         return False
-    selected = context.joined_ids
+    found = context.shared_records
+    # Those that are shared from now on may still be found by the query, but at no known moment.
     context.shared_ids = [_NO_RECORD]
-    context.joined_ids = selected
+    context.shared_records = SharedRecords((_NO_RECORD,), None if found is None else found.query)
     return True
 
 

@@ -26,6 +26,7 @@ from cliquet.initialization.security import _check_names as check_names
 from cliquet.permission.memory import Permission
 from cliquet.security import authorization
 from cliquet.security.principals import names_of_user
+from cliquet.storage.exceptions import BackendError
 from cliquet.testing.web import basic_auth
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000001"
@@ -513,6 +514,25 @@ def test_a_later_question_does_not_lift_the_limits_of_a_shared_listing(
     assert context.fetch_shared_records("write", ["group:pickers"], None) == []
 
     # An empty list would mean that everything is to be listed.
+    assert context.shared_ids == ["a"]
+
+
+@pytest.mark.clause("H-5.12", "P-12.4", "D-62")
+def test_a_search_that_fails_does_not_lift_the_limits_of_a_shared_listing(
+    app: TestApp, contexts: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = context_of(app, contexts, "GET", URL)
+    grant(app, "/toadstools/a", "read", "group:pickers")
+    context.fetch_shared_records("read", ["group:pickers"], None)
+
+    def fail(*_: object, **__: object) -> None:
+        raise BackendError
+
+    monkeypatch.setattr(context._request, "has_permission", fail)
+    with pytest.raises(BackendError):
+        context.judge_list_again()
+
+    # The operation under the lock may be run once more.
     assert context.shared_ids == ["a"]
 
 

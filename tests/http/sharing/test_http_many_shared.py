@@ -369,13 +369,17 @@ def test_an_application_may_find_them_in_its_own_way(
 
 @pytest.mark.clause("P-25.6")
 @joined
+@pytest.mark.parametrize("in_place", [False, True])
 def test_an_application_may_say_which_they_are(
-    make: Callable[..., Any], headers: dict[str, str]
+    make: Callable[..., Any], headers: dict[str, str], in_place: bool
 ) -> None:
     class Saying(RouteFactory):
         def select_shared_records(self, *args: Any, **options: Any) -> Any:
             is_found = super().select_shared_records(*args, **options)
-            self.shared_ids = sorted(self.shared_ids)[:2]
+            if in_place:
+                del self.shared_ids[2:]
+            else:
+                self.shared_ids = sorted(self.shared_ids)[:2]
             return is_found
 
     app = make(resources=through(Saying))
