@@ -1,7 +1,8 @@
-"""A page of a list as the text that the database gave, for answers that show it as it is.
+"""A page of a list as a text, for answers that show it as it is.
 
-The bundled storages in SQL return it to those who ask for it, and only the library does: a list
-whose records nobody looks at is then neither parsed nor written again.
+The bundled storages return it to those who ask for it, and only the library does. A list whose
+records nobody looks at is then not copied, and what a database gives is neither parsed nor written
+again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import orjson
 from cliquet.storage.base import Page
 from cliquet.types import Record
 
-__all__ = ["BETWEEN_RECORDS", "PageText", "is_told_as_it_is"]
+__all__ = ["BETWEEN_RECORDS", "GivenText", "PageText", "is_told_as_it_is"]
 
 BETWEEN_RECORDS: Final = ",\n"
 """What is between the records of a page in one text.
@@ -44,23 +45,20 @@ def is_told_as_it_is(text: bytes) -> bool:
 
 
 class PageText(Page):
-    """A page whose records are a text, while the list itself is empty.
+    """A page whose records become a text, while the list itself is empty.
 
     Parameters
     ----------
-    text : the JSON of the records, with :data:`BETWEEN_RECORDS` between them.
     number : number of the records.
     """
 
-    def __init__(self, text: bytes, number: int) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__()
-        self.text = text
         self.number = number
 
     def parsed(self) -> list[Record]:
         """Return the records."""
-        records: list[Record] = orjson.loads(b"[%b]" % self.text)
-        return records
+        raise NotImplementedError
 
     def cut(self, limit: int) -> tuple[bytes, Record | None]:
         """Return the text of the first records, and the last of them if there is one more.
@@ -69,6 +67,26 @@ class PageText(Page):
         ----------
         limit : number of records that are wanted; the page has one more at most.
         """
+        raise NotImplementedError
+
+
+class GivenText(PageText):
+    """The page as the text that a database gave.
+
+    Parameters
+    ----------
+    text : the JSON of the records, with :data:`BETWEEN_RECORDS` between them.
+    """
+
+    def __init__(self, text: bytes, number: int) -> None:
+        super().__init__(number)
+        self.text = text
+
+    def parsed(self) -> list[Record]:
+        records: list[Record] = orjson.loads(b"[%b]" % self.text)
+        return records
+
+    def cut(self, limit: int) -> tuple[bytes, Record | None]:
         if self.number <= limit:
             return self.text, None
         text, _, _ = self.text.rpartition(_BETWEEN)

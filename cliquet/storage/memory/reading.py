@@ -4,17 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
+from cliquet.core import jsonio
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.storage.history import History
 from cliquet.storage.listing import evaluation
+from cliquet.storage.listing.evaluation import Entry
 from cliquet.storage.memory.collection import State
+from cliquet.storage.page_text import PageText
 from cliquet.storage.selection import CollectionKey, Names, Selection
+from cliquet.storage.values import copy_again
 from cliquet.storage.watching import Position
 from cliquet.types import Record
 
 __all__ = ["Reader"]
+
+
+class _TextOfEntries(PageText):
+    """The page that is written from what is stored, of which nobody gets more than a copy."""
+
+    def __init__(self, entries: Sequence[Entry], names: Names) -> None:
+        super().__init__(len(entries))
+        tombstone: Any = {names.deleted_field: True}
+        self._stored: list[Record] = [
+            {
+                **(tombstone if entry.data is None else entry.data),
+                names.id_field: entry.id,
+                names.modified_field: entry.timestamp,
+            }
+            for entry in entries
+        ]
+
+    def parsed(self) -> list[Record]:
+        return [copy_again(record) for record in self._stored]
+
+    def cut(self, limit: int) -> tuple[bytes, Record | None]:
+        shown = self._stored[:limit]
+        text = jsonio.dumps(shown)[1:-1]
+        return text, copy_again(shown[-1]) if self.number > limit else None
 
 
 class Reader:
@@ -76,7 +105,11 @@ class Reader:
         entries = evaluation.matching(entries, selection)
         total = len(evaluation.live_ones(entries))
         page = evaluation.on_page(entries, selection)
-        listed = Page([entry.to_stored_record(names) for entry in page])
+        listed: Page
+        if selection.as_text:
+            listed = _TextOfEntries(page, names)
+        else:
+            listed = Page([entry.to_stored_record(names) for entry in page])
         if key is not None:
             listed.timestamp = timestamp
             listed.claim = partial(self._claim, key)

@@ -36,6 +36,8 @@ class Storage(PublishedStorage):
     meanwhile, and see the last committed state.
     """
 
+    gives_texts = True
+
     def __init__(self) -> None:
         store = MemoryStore("Storage in memory", commits_last=True)
         state = State(

@@ -19,7 +19,7 @@ from cliquet.connections.sql import Session, SQLClient
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import ReadonlyError, RecordNotFoundError
 from cliquet.storage.history import History
-from cliquet.storage.page_text import PageText, is_told_as_it_is
+from cliquet.storage.page_text import GivenText, is_told_as_it_is
 from cliquet.storage.relational.queries import SELECT_HISTORY, SELECT_TIMESTAMP, Queries
 from cliquet.storage.relational.steps import (
     LIVE_WITH_ACES,
@@ -225,7 +225,7 @@ class Reader:
         # Without a total, nobody needs it.
         total = number if total == -1 else total or 0
         as_it_is = selection.as_text and is_told_as_it_is(text)
-        page = PageText(text, number) if as_it_is else Page(orjson.loads(b"[%b]" % text))
+        page = GivenText(text, number) if as_it_is else Page(orjson.loads(b"[%b]" % text))
         if isinstance(epoch, bytes):
             epoch = epoch.decode()
         return _ReadPage(timestamp, (purged, epoch), total, page)
