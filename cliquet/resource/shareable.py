@@ -173,7 +173,10 @@ class ShareableResource(UserResource):
 
     def _selected_ids(self) -> IdQuery | None:
         """Return a query for the ids of the shared records, if the storage can use it."""
-        selected = self.context.selected_ids if isinstance(self.context, SharedListing) else None
+        context = self.context
+        if not isinstance(context, SharedListing) or context.shared_records is None:
+            return None
+        selected = context.selected_ids
         return selected if selected is not None and self._joins(selected) else None
 
     def _joins(self, ids: IdQuery) -> bool:

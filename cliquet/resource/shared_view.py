@@ -37,10 +37,11 @@ def fix(resource: ShareableResource) -> None:
     context, model = resource.context, resource.model
     if not isinstance(context, SharedListing):
         return
-    if context.selected_ids is None and not context.shared_ids:
-        return
     found = context.shared_records
-    if found is None or not context.is_as_found:
+    if found is None or found.ids == ():
+        # The list is not limited, or only to what the application has chosen.
+        return
+    if not context.is_as_found:
         # The application has chosen among them, and another search would undo that.
         context.shared_records = None
         return
