@@ -57,6 +57,8 @@ class MemoryStore:
         self._owner: int | None = None
         self._depth = 0
         self._joined: Transaction | None = None
+        # Is set when the changes of a transaction that is about to commit are published.
+        self._committing: threading.Event | None = None
         self._journal: list[tuple[TransactionalMap[Any, Any], Any, Any]] = []
         # They are kept apart from the journal, because an undo empties the journal while the maps
         # still have to be published.
@@ -92,6 +94,26 @@ class MemoryStore:
         """Whether the calling thread holds the write lock, and therefore sees its own changes."""
         return self._owner == threading.get_ident()
 
+    def announce_commit(self) -> None:
+        """Let others wait for the end of the present transaction, which is about to commit."""
+        if self._committing is None:
+            self._committing = threading.Event()
+
+    def wait_for_commit(self) -> None:
+        """Wait for the end of the transaction that is about to commit, if there is one.
+
+        Raises
+        ------
+        BackendError : it took too long; the error is retryable.
+        """
+        committing = self._committing
+        if committing is None or self.is_owner:
+            return
+        if not committing.wait(self._lock_timeout_seconds):
+            raise BackendError(
+                message=f"{self._name} is being changed by another request.", retryable=True
+            )
+
     def mark(self) -> int:
         """Return the present position in the journal, for :meth:`undo_to`."""
         return len(self._journal)
@@ -123,6 +145,9 @@ class MemoryStore:
         if self._depth == 0:
             self._publish()
             self._owner = None
+            committing, self._committing = self._committing, None
+            if committing is not None:
+                committing.set()
         self._write_lock.release()
 
     def _join(self, transaction: Transaction) -> None:
@@ -208,6 +233,13 @@ class _MemoryDataManager(DataManager):
 
     def abort(self, transaction: Transaction) -> None:
         self._end(rollback=True)
+
+    def commit(self, transaction: Transaction) -> None:
+        if self._store is not None:
+            self._store.announce_commit()
+
+    # A short commit begins with this step: databases come after it.
+    tpc_vote = commit
 
     def tpc_finish(self, transaction: Transaction) -> None:
         self._end(rollback=False)

@@ -39,6 +39,8 @@ class SQLDataManager(DataManager):
         # A commit here cannot be undone, unlike those of the others, so that it comes last. Of
         # several databases, the one of the records comes first.
         self.sort_key = f"~~cliquet.sql:{not client.holds_records:d}:{id(client):x}"
+        if client.commit_notice is not None and client.is_late:
+            self.is_short = False
 
     def _end(self, *, rollback: bool) -> None:
         # The transaction may call abort() and tpc_abort() for one failure.
@@ -53,6 +55,11 @@ class SQLDataManager(DataManager):
 
     def abort(self, transaction: Transaction) -> None:
         self._end(rollback=True)
+
+    def commit(self, transaction: Transaction) -> None:
+        # Nobody has committed yet, not even a storage that decides with its vote.
+        if self._session is not None:
+            _give_notice(self._client, self._session)
 
     def tpc_vote(self, transaction: Transaction) -> None:
         if self._session is not None:
@@ -74,7 +81,9 @@ class PartOfSession(DataManager):
 
     sort_key = "~~cliquet.sql"
 
-    def __init__(self, session: Session, transaction: Transaction) -> None:
+    def __init__(self, client: SQLClient, session: Session, transaction: Transaction) -> None:
+        self._client = client
+        self._session = session
         self._mark: Savepoint | None = session.savepoint()
         self.transaction_manager = transaction._manager
 
@@ -83,5 +92,15 @@ class PartOfSession(DataManager):
         if mark is not None:
             mark.rollback()
 
+    def commit(self, transaction: Transaction) -> None:
+        # The storage commits at the end of the operation, and these changes with the request.
+        _give_notice(self._client, self._session)
+
     def tpc_finish(self, transaction: Transaction) -> None:
         self._mark = None
+
+
+def _give_notice(client: SQLClient, session: Session) -> None:
+    """Tell those who see the records that their permissions are about to be committed."""
+    if client.commit_notice is not None and client.is_late and session.has_written:
+        session.execute(*client.commit_notice)

@@ -176,9 +176,14 @@ class SQLClient(abc.ABC):
     ----------
     holds_records : whether a storage uses the client. If a request writes to several databases,
         this one commits before the others.
+    holds_permissions : whether a permission backend uses the client.
+    commit_notice : statement that tells others that its transaction is about to commit, as long as
+        it lasts; ``None`` if they know.
     """
 
     holds_records = False
+    holds_permissions = False
+    commit_notice: SQL | None = None
 
     def __init__(self) -> None:
         # It keeps the session of a transaction outside of requests, which ends in the thread where
@@ -192,6 +197,20 @@ class SQLClient(abc.ABC):
     @abc.abstractmethod
     def _take_back(self, session: Session) -> None:
         """Make the connection of a session whose transaction has ended available again."""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether records are visible before the permissions that a request commits with them."""
+        return self.holds_permissions and not self.holds_records
+
+    @abc.abstractmethod
+    def wait_for_commits(self) -> None:
+        """Wait for the transactions that are about to commit, and for none that comes later.
+
+        Raises
+        ------
+        BackendError : one of them took too long; the error is retryable.
+        """
 
     def current(self) -> Session | None:
         """Return the session of the present transaction of this thread, or ``None``."""
@@ -209,7 +228,7 @@ class SQLClient(abc.ABC):
         outer = scope.outer()
         session = None if outer is None else session_in(outer, self)
         if session is not None:
-            transaction.join(PartOfSession(session, transaction))
+            transaction.join(PartOfSession(self, session, transaction))
             transaction.set_data(self, session)
         return session
 

@@ -336,5 +336,7 @@ def may_list_nothing(context: Any) -> bool:
 
 def wait_for_commits(permission: Any) -> None:
     """Wait for the permissions that belong to what is visible in the storage by now."""
-    if getattr(permission, "is_written_after_records", False) is True:
-        permission.wait_for_commits()
+    # A permission backend of an application may know nothing of this.
+    wait = getattr(permission, "wait_for_commits", None)
+    if wait is not None:
+        wait()

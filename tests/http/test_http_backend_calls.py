@@ -153,8 +153,8 @@ def test_a_shared_listing_asks_once_more(make: Callable[..., Any], calls: list[A
 
     assert response.headers["Total-Records"] == "1"
     names = {name for name, _ in calls}
-    # The timestamp comes with the ids, or before them.
-    before = [] if "first_ids" in names else ["collection_positions"]
+    # The timestamp comes with the ids, or before them and before what is being committed.
+    before = [] if "first_ids" in names else ["collection_positions", "wait_for_commits"]
     assert cost(calls) == [
         "user_principals",
         "check_permission",

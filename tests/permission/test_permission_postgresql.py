@@ -228,8 +228,13 @@ def _bound(object_id: str, permission: str) -> list[tuple[str, str]]:
 )
 @pytest.mark.parametrize("is_in_request", [True, False])
 def test_each_method_waits_for_one_statement_at_most(
-    permission: Permission, call: Callable[[Permission], Any], is_in_request: bool
+    permission: Permission,
+    call: Callable[[Permission], Any],
+    is_in_request: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # As in a database with the records. In one of its own, a commit says before that it comes.
+    monkeypatch.setattr(permission.client, "holds_records", True)
     # Whether Citus is there is asked once, and by whichever test comes first in its process.
     permission.take_object_permissions(["/a", "/b"])
     with texts_sent(permission.client) as statements:
@@ -259,6 +264,7 @@ def test_what_needs_no_answer_travels_with_the_commit(
     call: Callable[[Permission], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(permission.client, "holds_records", True)
     sent = record(permission.client, monkeypatch)
     with request_transaction():
         with permission.client.begin() as session:

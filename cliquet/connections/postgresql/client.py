@@ -15,11 +15,12 @@ from typing import Any
 
 import orjson
 
+from cliquet.connections.attempts import result_of
 from cliquet.connections.postgresql.leases import Lease, is_plain, lend, take
 from cliquet.connections.postgresql.server import Server
 from cliquet.connections.postgresql.session import PostgreSQLSession, translated_errors
 from cliquet.connections.postgresql.time_limits import NO_LIMITS, Limits
-from cliquet.connections.sql import Parameters, Session, SQLClient
+from cliquet.connections.sql import SQL, Parameters, Session, SQLClient
 from cliquet.core.forks import in_child
 from cliquet.transactions import scope
 from cliquet.types import PoolStatus
@@ -32,6 +33,16 @@ except ImportError:  # pragma: no cover - `create_from_config` says that the ext
     sqlalchemy = None  # type: ignore[assignment]
 
 __all__ = ["PostgreSQLClient", "PostgreSQLSession", "sqlalchemy"]
+
+# Transactions that are about to commit share this lock, which nobody wants for themselves. Its
+# numbers are two halves of one in `pg_locks`, where the number of an object is random.
+_COMMITTING = (0x636C6971, 0x75657401)
+_NOTICE = SQL("SELECT pg_advisory_xact_lock_shared(%s, %s)", _COMMITTING)
+_WHO_COMMITS = (
+    "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'advisory'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND classid = %s AND objid = %s AND objsubid = 2 AND pid <> pg_backend_pid()"
+)
 
 # Longest time for which `execute_aside()` waits for a lock.
 _ASIDE_LOCK_SECONDS = 2.0
@@ -47,6 +58,8 @@ class PostgreSQLClient(SQLClient):
     limits : time limits of the transactions.
     server : what the clients of the same URL know of its server.
     """
+
+    commit_notice = _NOTICE
 
     def __init__(
         self,
@@ -190,6 +203,16 @@ class PostgreSQLClient(SQLClient):
             raise
         pool._do_return_conn(record)
         return found
+
+    def wait_for_commits(self) -> None:
+        waiting = self._committing()
+        if waiting:
+            result_of(lambda: None if waiting & self._committing() else True)
+
+    def _committing(self) -> set[str]:
+        """Return the transactions that are about to commit, each with a name of its own."""
+        with self.connect(readonly=True) as session:
+            return {name for (name,) in session.execute(_WHO_COMMITS, _COMMITTING).fetchall()}
 
     def _lend(self, *, is_autocommit: bool) -> Session:
         return self.session_factory(is_autocommit=is_autocommit)

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from cliquet.connections.attempts import result_of
 from cliquet.connections.sql import Session, SQLClient
 from cliquet.connections.sqlite.connection import (
     CACHED_STATEMENTS,
@@ -160,6 +161,16 @@ class SQLiteClient(SQLClient):
             session = self._lend_to_writer()
         self._lent.add(session.connection)
         return session
+
+    def wait_for_commits(self) -> None:
+        if self.current() is not None:
+            # This thread is the only one that writes.
+            return
+        with self.autocommit() as session:
+            assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
+            session.connection.be_patient(0.0)
+            before = session.version()
+            result_of(lambda: (session.can_write() or session.version() != before) or None)
 
     def _patience_seconds(self) -> float:
         return self.busy_timeout_seconds if scope.has_time_limits() else _PATIENCE_SECONDS

@@ -50,6 +50,20 @@ class SQLiteSession(Session):
         self.kept.append((statement, parameters))
         self.execute(statement, parameters)
 
+    def version(self) -> int:
+        """Return a number that any commit on another connection changes."""
+        ((number,),) = self.execute("PRAGMA data_version").fetchall()
+        return int(number)
+
+    def can_write(self) -> bool:
+        """Return whether nobody writes at this moment; of a session in autocommit."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        self.connection.execute("ROLLBACK")
+        return True
+
     def _begin(self) -> None:
         self.connection.execute("BEGIN IMMEDIATE")
         self._has_begun = True

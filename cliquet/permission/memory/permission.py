@@ -103,6 +103,9 @@ class Permission(PermissionBase):
     def initialize_schema(self, dry_run: bool = False) -> None:
         """Do nothing, because there is no schema."""
 
+    def wait_for_commits(self) -> None:
+        self._store.wait_for_commit()
+
     def flush(self) -> None:
         with self._store.write():
             for user_id, principals in self._groups.items():

@@ -109,6 +109,12 @@ class Permission(RelationalPermission):
         present = reading.present()
         return present is not None and not present.known and self.client.current() is None
 
+    def wait_for_commits(self) -> None:
+        super().wait_for_commits()
+        if self.replica is not None:
+            # It may lack what has been committed, and nothing tells whether it does.
+            reading.end()
+
     def initialize_schema(self, dry_run: bool = False) -> None:
         self._migrations.run(self.client, dry_run=dry_run)
 

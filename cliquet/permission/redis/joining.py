@@ -10,8 +10,6 @@ written.
 from __future__ import annotations
 
 import contextlib
-import random
-import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
@@ -19,6 +17,7 @@ from typing import Any
 
 from transaction import Transaction
 
+from cliquet.connections.attempts import MAX_WAIT_SECONDS, result_of
 from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.connections.redis.partitions import Partitions, routing_keys
@@ -37,9 +36,6 @@ BATCH = 500
 # Lifetime of a lock. The storage commits between the lock and the change. A request that takes
 # longer finds that others have written, and nobody waits longer for a request that has died.
 LEASE_MS = 10_000
-MAX_WAIT_SECONDS = 5.0
-PAUSE_SECONDS = 0.001
-MAX_PAUSE_SECONDS = 0.02
 
 
 def wait_for(attempt: Callable[[], Any]) -> Any:
@@ -49,17 +45,7 @@ def wait_for(attempt: Callable[[], Any]) -> Any:
     ------
     BackendError : there was no such result in time; the error is retryable.
     """
-    deadline = time.monotonic() + MAX_WAIT_SECONDS
-    pause_seconds = PAUSE_SECONDS
-    while (answer := attempt()) is None:
-        if time.monotonic() > deadline:
-            raise BackendError(
-                message="The permissions are being changed by another request.", retryable=True
-            )
-        # The pause is random, so that not all try again at the same moment.
-        time.sleep(pause_seconds * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
-        pause_seconds = min(2 * pause_seconds, MAX_PAUSE_SECONDS)
-    return answer
+    return result_of(attempt, MAX_WAIT_SECONDS)
 
 
 class Changes:

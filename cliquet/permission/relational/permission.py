@@ -58,6 +58,7 @@ class RelationalPermission(PermissionBase):
         self, client: SQLClient, dialect: PermissionDialect, steps: PermissionSteps
     ) -> None:
         super().__init__()
+        client.holds_permissions = True
         self.client: Any = client
         self._dialect = dialect
         self._queries = Queries(dialect)
@@ -68,6 +69,10 @@ class RelationalPermission(PermissionBase):
         """Return the use of the pool of connections; ``None`` if it has no size."""
         status: PoolStatus | None = self.client.pool_status()
         return status
+
+    def wait_for_commits(self) -> None:
+        if self.client.is_late:
+            self.client.wait_for_commits()
 
     def flush(self) -> None:
         with self._writer.writing() as session:

@@ -10,7 +10,6 @@ from support.sharing import BODY, CAP, URL, Amanita, Toadstool, user_id
 
 from cliquet import resource
 from cliquet.authorization import RouteFactory
-from cliquet.resource.tracking import are_apart
 from cliquet.security.shared_listing import SharedListing
 from cliquet.testing.bounded import Threads
 from cliquet.testing.web import basic_auth
@@ -264,20 +263,10 @@ def test_who_could_read_nothing_before_is_told(
         assert set(created) <= told(app, URL, response)
 
 
-def is_visible_before_its_permissions(app: Any) -> bool:
-    storage, permission = app.app.registry.storage, app.app.registry.permission
-    is_memory = type(storage).__module__.startswith("cliquet.storage.memory")
-    return (
-        are_apart(storage, permission) and not is_memory and not permission.is_written_after_records
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.clause("H-9.8", "H-5.12", "D-60")
 @pytest.mark.parametrize("url", [URL, CAPS])
 def test_who_polls_while_many_create_misses_nothing(app: Any, url: str) -> None:
-    if is_visible_before_its_permissions(app):
-        pytest.skip("A record can be seen before its permissions (B-18.7)")
     me = user_id(app, READER)
     create(app, url, me)
     finished = threading.Event()

@@ -80,9 +80,18 @@ def combination(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+@pytest.fixture(params=[True, False], ids=["departures", "plain"])
+def has_departures(request: pytest.FixtureRequest) -> Any:
+    """Whether the resource tells its clients what they have lost, and what came late."""
+    return request.param
+
+
 @pytest.fixture
 def asking(
-    combination: Any, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    combination: Any,
+    has_departures: bool,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[Any, list[Asking]]]:
     """An application, and those who ask at each moment between its commits."""
     all_asking: list[Asking] = []
@@ -113,8 +122,8 @@ def asking(
 
     monkeypatch.setattr(own._Decision, "tpc_vote", vote)
     settings = {
-        "sync_enabled": "true",
-        "toadstool_sync_departures": "true",
+        "sync_enabled": str(has_departures),
+        "toadstool_sync_departures": str(has_departures),
         "toadstool_create_principals": "system.Authenticated",
     }
     with running_combination(combination, request, configure=configure, **settings) as app:
@@ -125,6 +134,7 @@ def asking(
 
 
 @pytest.mark.clause("E-11.3", "E-11.8", "E-12.1", "E-12.4")
+@pytest.mark.parametrize("has_departures", [True], indirect=True)
 @pytest.mark.parametrize("has_tokens", [True, False], ids=["tokens", "since"])
 def test_who_asks_between_two_commits_misses_nothing(
     asking: tuple[Any, list[Asking]], has_tokens: bool
@@ -148,3 +158,41 @@ def test_who_asks_between_two_commits_misses_nothing(
         asked.finish()
         device.synchronise()
         assert device.ids == ids
+
+
+@pytest.mark.clause("H-9.8", "B-18.7")
+@pytest.mark.parametrize("has_departures", [False], indirect=True)
+@pytest.mark.parametrize("way", ["create", "share", "batch"])
+def test_a_list_between_two_commits_loses_no_record(
+    asking: tuple[Any, list[Asking]], way: str
+) -> None:
+    app, all_asking = asking
+    permissions = {"read": [user_id(app, READER)]}
+
+    def create(**body: Any) -> str:
+        answer = app.post_json(URL, {"data": {"name": "a"}, **body}, headers=OWNER, status=201)
+        created: str = answer.json["data"]["id"]
+        return created
+
+    # Without any shared record, a list is 403.
+    known = create(permissions=permissions)
+    target = "" if way == "create" else create()
+    device = Device(app, has_tokens=False)
+    device.synchronise()
+    assert device.ids == {known}
+    asked = Asking(device.synchronise)
+    all_asking.append(asked)
+
+    if way == "create":
+        target = create(permissions=permissions)
+    elif way == "share":
+        body = {"permissions": permissions}
+        app.patch_json(f"{URL}/{target}", body, headers=OWNER, status=200)
+    else:
+        path = f"{URL.removeprefix('/v0')}/{target}"
+        one = {"method": "PATCH", "path": path, "body": {"permissions": permissions}}
+        app.post_json("/v0/batch", {"requests": [one]}, headers=OWNER, status=200)
+    assert asked.finish()
+    device.synchronise()
+
+    assert device.ids == {known, target}
