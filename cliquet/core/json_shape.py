@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["MAX_DEPTH", "JSONError", "check_shape", "memory_bytes"]
+__all__ = ["MAX_DEPTH", "JSONError", "check_shape", "memory_bytes", "text_bytes"]
 
 MAX_DEPTH: Final = 100
 """Number of containers inside containers that a body may have (D-12)."""
@@ -116,24 +116,48 @@ def _too_many(max_values: int) -> JSONError:
 
 
 def memory_bytes(body: bytes) -> int:
-    """Return an upper bound of the memory that the texts in a JSON text take when parsed.
+    """Return an upper bound of the memory that a JSON text takes when its texts are parsed.
+
+    What is outside of texts counts as it is. Several bodies take what they take one by one.
 
     Python gives each character of a text as many bytes as the widest one needs: one emoji makes a
     long text four times as large.
     """
-    if body.isascii() and b"\\u" not in body:
-        return len(body)
-    # Each text is looked at only if it makes a difference: most languages of Europe need one byte
-    # for each character.
-    if b"\\u" not in body and not body.translate(None, _NARROW):
-        return len(body.translate(None, _CONTINUATIONS))
+    if _has_wide(body):
+        size, length = _texts(body)
+        return size + len(body) - length
+    return len(body if body.isascii() else body.translate(None, _CONTINUATIONS))
+
+
+def text_bytes(body: bytes) -> int:
+    """Return an upper bound of the memory of the texts in a JSON text.
+
+    It is the length of the body, or less, unless a character is wide.
+    """
+    return _texts(body)[0] if _has_wide(body) else len(body)
+
+
+def _has_wide(body: bytes) -> bool:
+    """Return whether a character of a body may need more than one byte of memory.
+
+    Most languages of Europe need one byte. Each text is looked at only if it makes a difference.
+    """
+    if b"\\u" in body:
+        return True
+    return not body.isascii() and bool(body.translate(None, _NARROW))
+
+
+def _texts(body: bytes) -> tuple[int, int]:
+    """Return the memory that the texts in a JSON text take, and their length in it."""
     plain = _without_escaped_marks(body)
-    size, end = 0, -1
+    size, length, end = 0, 0, -1
     while (start := plain.find(b'"', end + 1)) >= 0:
         end = plain.find(b'"', start + 1)
-        end = len(plain) if end < 0 else end
-        size += _text_memory_bytes(plain[start : end + 1])
-    return size
+        end = len(plain) - 1 if end < 0 else end
+        text = plain[start : end + 1]
+        size += _text_memory_bytes(text)
+        length += len(text)
+    return size, length
 
 
 def _without_escaped_marks(body: bytes) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import orjson
 
-from cliquet.core.json_shape import MAX_DEPTH, JSONError, check_shape, memory_bytes
+from cliquet.core.json_shape import MAX_DEPTH, JSONError, check_shape, memory_bytes, text_bytes
 
 __all__ = [
     "MAX_DEPTH",
@@ -263,7 +263,7 @@ def loads_strict(
         max_memory_bytes is not None
         # No text is wider than this.
         and 4 * len(body) > max_memory_bytes
-        and memory_bytes(body) > max(max_memory_bytes, len(body))
+        and text_bytes(body) > max(max_memory_bytes, len(body))
     ):
         message = f"Its texts take more than {max_memory_bytes} bytes of memory"
         raise JSONError(f"{message} (setting max_body_bytes)")

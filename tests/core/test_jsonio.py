@@ -562,12 +562,14 @@ def test_default_function_comes_first_and_may_decline() -> None:
         (b'{"a": "aaaa"}', 13),
         # Without wide characters, everything counts.
         ('["éé"]'.encode(), 6),
-        ('["€aa", "aaa"]'.encode(), 2 * 5 + 5),
-        ('["😀aa", "aaa"]'.encode(), 4 * 5 + 5),
-        (b'["\\u20ac", "aaa"]', 2 * 3 + 5),
-        (b'["\\u00e9\\u00e9"]', 4),
-        (b'["\\ud83d\\ude00"]', 4 * 4),
-        (b'["\\\\u\\""]', 7),
+        ('["€aa", "aaa"]'.encode(), 2 * 5 + 5 + 4),
+        ('["😀aa", "aaa"]'.encode(), 4 * 5 + 5 + 4),
+        (b'["\\u20ac", "aaa"]', 2 * 3 + 5 + 4),
+        (b'["\\u00e9\\u00e9"]', 4 + 2),
+        (b'["\\ud83d\\ude00"]', 4 * 4 + 2),
+        (b'["\\\\u\\""]', 7 + 2),
+        # Numbers count as they are, whatever the texts beside them.
+        ('["😀", 0.125, null]'.encode(), 4 * 3 + 15),
     ],
 )
 def test_a_text_takes_the_memory_of_its_widest_character(body: bytes, size: int) -> None:
@@ -575,10 +577,30 @@ def test_a_text_takes_the_memory_of_its_widest_character(body: bytes, size: int)
 
 
 @pytest.mark.clause("X-34")
+def test_bodies_take_together_what_they_take_one_by_one() -> None:
+    bodies = [
+        b'{"a":1.5}',
+        '{"é":"é"}'.encode(),
+        '["€",12]'.encode(),
+        b'["\\u00e9",[]]',
+        '"😀"'.encode(),
+    ]
+    for first in bodies:
+        for second in bodies:
+            together = jsonio.memory_bytes(first) + jsonio.memory_bytes(second)
+            assert jsonio.memory_bytes(first + second) == together
+
+
+@pytest.mark.clause("X-34")
 def test_texts_that_take_more_memory_than_there_may_be_are_refused() -> None:
     assert jsonio.loads_strict('["😀aaaaa"]'.encode(), max_memory_bytes=32) == ["😀aaaaa"]
     with pytest.raises(jsonio.JSONError, match="more than 31 bytes of memory"):
         jsonio.loads_strict('["😀aaaaa"]'.encode(), max_memory_bytes=31)
+    # Its numbers are no texts.
+    assert jsonio.loads_strict('["😀aaaaa", 1.25]'.encode(), max_memory_bytes=32) == [
+        "😀aaaaa",
+        1.25,
+    ]
     # One that is only long is judged elsewhere.
     assert jsonio.loads_strict(b'["aaaaa"]', max_memory_bytes=5) == ["aaaaa"]
 

@@ -210,6 +210,24 @@ def test_no_request_begins_once_the_answer_is_large_enough() -> None:
 
 
 @pytest.mark.clause("X-34")
+@pytest.mark.setting("max_response_bytes")
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "POST"])
+def test_numbers_count_whatever_the_texts_beside_them(method: str) -> None:
+    """One wide character made all that is no text free."""
+    app = make(max_response_bytes="4000")
+    data = {"texts": "😀", "numbers": [0.125] * 200}
+    record = app.post_json("/v0/spores", {"data": data}, headers=AUTH).json["data"]
+    body = {} if method == "GET" else {"body": {"data": data}}
+    path = "/spores" if method == "POST" else f"/spores/{record['id']}"
+
+    answers = send(app, [{"method": method, "path": path, **body}] * 25)
+
+    done = [answer for answer in answers if answer["status"] < 300]
+    assert 1 <= len(done) <= 4
+    assert all(refused_in_place(answer, "max_response_bytes") for answer in answers[len(done) :])
+
+
+@pytest.mark.clause("X-34")
 def test_what_was_written_before_the_answer_was_large_enough_stays() -> None:
     app = make(max_response_bytes="1")
 
