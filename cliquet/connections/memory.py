@@ -127,7 +127,7 @@ class MemoryStore:
 
     def log(self, changed: TransactionalMap[K, V], key: K, previous: V | None) -> None:
         """Remember the value of a key before a change. The caller holds the latch."""
-        if not self.is_owner:
+        if self._owner != threading.get_ident():
             raise RuntimeError(f"{self._name} was changed outside `write()`.")
         self._journal.append((changed, key, previous))
         self._touched.add(changed)
@@ -322,25 +322,24 @@ class TransactionalMap(Generic[K, V]):
     def set(self, key: K, value: V) -> None:
         """Give `key` a value. The caller holds the write lock."""
         with self._store.latch:
-            self._log(key)
+            previous = self._data.get(key)
+            self._store.log(self, key, previous)
+            self._committed.setdefault(key, previous)
             self._data[key] = value
 
     def delete(self, key: K) -> None:
         """Remove `key`, if it exists. The caller holds the write lock."""
         with self._store.latch:
-            if key in self._data:
-                self._log(key)
+            previous = self._data.get(key)
+            if previous is not None:
+                self._store.log(self, key, previous)
+                self._committed.setdefault(key, previous)
                 del self._data[key]
 
     def clear(self) -> None:
         """Remove every key. The caller holds the write lock."""
         for key in [key for key, _ in self.items()]:
             self.delete(key)
-
-    def _log(self, key: K) -> None:
-        previous = self._data.get(key)
-        self._store.log(self, key, previous)
-        self._committed.setdefault(key, previous)
 
     def restore(self, key: K, previous: V | None) -> None:
         """Put the former value of `key` back. The caller holds the latch."""

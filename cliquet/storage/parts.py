@@ -23,6 +23,7 @@ __all__ = [
     "JointReading",
     "Reading",
     "ReadingChanges",
+    "ReadingMany",
     "Transactions",
     "Writing",
     "WritingMany",
@@ -64,22 +65,26 @@ class Reading(Protocol):
 
 
 class JointReading(Protocol):
-    """The part that reads records with the ACEs in the same database, or several at once."""
+    """The part that reads records with the ACEs in the same database."""
 
     def find_with_aces(
         self, key: CollectionKey, object_id: str, names: Names, aces: ACEQuery
     ) -> tuple[Record | None, dict[str, set[str]]]:
         """Return a live record, or ``None``, and ACEs."""
 
-    def find_many(
-        self, key: CollectionKey, object_ids: Sequence[str], names: Names
-    ) -> list[Record]:
-        """Return the live records with these ids."""
-
     def first_ids(
         self, key: CollectionKey, ids: IdQuery, number: int, *, are_counted: bool
     ) -> tuple[list[str], int | None]:
         """Return ids, and a timestamp of the collection up to which these lack none, if known."""
+
+
+class ReadingMany(Protocol):
+    """The part that reads several records of one collection at once."""
+
+    def find_many(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        """Return the live records with these ids."""
 
 
 class ReadingChanges(Protocol):
@@ -90,7 +95,7 @@ class ReadingChanges(Protocol):
 
 
 class WritingMany(Protocol):
-    """The part that writes several records of one collection in few round trips."""
+    """The part that writes several records of one collection at once."""
 
     def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
         """Store new records of one collection; return the stored records."""

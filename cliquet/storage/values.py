@@ -83,17 +83,20 @@ def copy_again(stored: dict[str, Any]) -> dict[str, Any]:
     """
     copy = stored.copy()
     for name, item in stored.items():
-        if type(item) in _CONTAINERS:
-            copy[name] = copy_again(item) if type(item) is dict else _list_again(item)
+        kind = type(item)
+        if kind is dict:
+            copy[name] = copy_again(item)
+        elif kind is list:
+            is_flat = _CONTAINERS.isdisjoint(map(type, item))
+            copy[name] = item.copy() if is_flat else _list_again(item)
     return copy
 
 
 def _list_again(stored: list[Any]) -> list[Any]:
     copy = stored.copy()
-    if not _CONTAINERS.isdisjoint(map(type, stored)):
-        for rank, item in enumerate(stored):
-            if type(item) in _CONTAINERS:
-                copy[rank] = copy_again(item) if type(item) is dict else _list_again(item)
+    for rank, item in enumerate(stored):
+        if type(item) in _CONTAINERS:
+            copy[rank] = copy_again(item) if type(item) is dict else _list_again(item)
     return copy
 
 

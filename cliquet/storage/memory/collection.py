@@ -126,7 +126,8 @@ class Collection:
         return entries if include_deleted else [e for e in entries if e.data is not None]
 
     def set(self, entry: Entry) -> None:
-        self._unindex(entry.id)
+        if self._indexes:
+            self._unindex(entry.id)
         self._entries.set(entry.id, entry)
         for field, index in self._indexes.items():
             if index.is_filled:
@@ -267,6 +268,6 @@ class State:
                 counter = Counter.started(latest, added)
             else:
                 timestamp, latest = self.bump(counter.timestamp, supplied)
-                counter = counter._replace(timestamp=latest, live=counter.live + added)
+                counter = Counter(latest, counter.live + added, counter.purged, counter.epoch)
             self.counters.set(key, counter)
         return timestamp

@@ -88,10 +88,18 @@ class Reader:
             raise RecordNotFoundError(object_id)
         return entry.to_stored_record(names)
 
+    def find_many(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        with self._state.store.latch:
+            collection = self._state.collections.get(key)
+            entries = [] if collection is None else [*map(collection.live, object_ids)]
+        return [entry.to_stored_record(names) for entry in entries if entry is not None]
+
     def find_tombstone(self, key: CollectionKey, object_id: str, names: Names) -> Record | None:
         collection = self._state.collections.get(key)
         entry = None if collection is None else collection.tombstone(object_id)
-        return None if entry is None else entry.to_record(names)
+        return None if entry is None else entry.to_stored_record(names)
 
     def page(self, selection: Selection) -> tuple[list[Record], int]:
         scope, names = selection.scope, selection.names

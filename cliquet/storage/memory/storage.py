@@ -18,14 +18,14 @@ from cliquet.storage.memory.copying_entries import MemoryTransfer
 from cliquet.storage.memory.departures import Departures
 from cliquet.storage.memory.reading import Reader
 from cliquet.storage.memory.writing import Writer
-from cliquet.storage.published import PublishedStorage
+from cliquet.storage.several import StorageOfSeveral
 from cliquet.storage.timestamps import next_timestamps, require_timestamp
 from cliquet.storage.watching import ChangeWatch
 
 __all__ = ["MemoryBasedStorage", "Storage", "load_from_config"]
 
 
-class Storage(PublishedStorage):
+class Storage(StorageOfSeveral):
     """Storage in memory.
 
     .. code-block:: ini
@@ -45,15 +45,17 @@ class Storage(PublishedStorage):
             # It is looked up at each call, because tests replace it.
             lambda previous, supplied: self._bump_timestamp(previous, supplied),
         )
-        writer = Writer(state)
+        reader, writer = Reader(state), Writer(state)
         super().__init__(
-            reader=Reader(state),
+            reader=reader,
             writer=writer,
             bulk=writer,
             transactions=JoinedTransactions(lambda: store.is_owner, writer.run_locked),
             transfer=MemoryTransfer(state),
             departures=Departures(state),
         )
+        self._many_reader = reader
+        self._many_writer = writer
         self._state = state
         self._store = store
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from cliquet.core.globs import exact
@@ -32,24 +32,44 @@ class Writer:
             return operation()
 
     def put(self, draft: Draft) -> Record:
-        names = draft.names
-        candidate = Entry(draft.id, 0, draft.data)
         with self._state.store.write():
-            collection = self._state.writable(draft.key)
-            existing = collection.live(draft.id)
-            if draft.is_new and existing is not None:
-                raise UnicityError(names.id_field, existing.to_record(names))
-            for field in draft.unique_fields:
-                if field in names[:2]:
-                    continue
-                other = collection.with_same_value(field, candidate)
-                if other is not None:
-                    raise UnicityError(field, other.to_record(names))
-            added = 1 if existing is None else 0
-            timestamp = self._state.advance(draft.key, draft.supplied, added)
-            entry = candidate._replace(timestamp=timestamp)
-            collection.set(entry)
-        return entry.to_record(names)
+            return self._put(self._state.writable(draft.key), draft)
+
+    def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        return self.put_all(drafts)
+
+    def put_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        if not drafts:
+            return []
+        with self._state.store.write():
+            collection = self._state.writable(drafts[0].key)
+            return [self._put(collection, draft) for draft in drafts]
+
+    def _put(self, collection: Collection, draft: Draft) -> Record:
+        """Store a record; return a copy. The caller holds the write lock."""
+        names = draft.names
+        existing = collection.live(draft.id)
+        if draft.is_new and existing is not None:
+            raise UnicityError(names.id_field, existing.to_stored_record(names))
+        for field in draft.unique_fields:
+            if field in names[:2]:
+                continue
+            other = collection.with_same_value(field, Entry(draft.id, 0, draft.data))
+            if other is not None:
+                raise UnicityError(field, other.to_stored_record(names))
+        added = 1 if existing is None else 0
+        entry = Entry(draft.id, self._state.advance(draft.key, draft.supplied, added), draft.data)
+        collection.set(entry)
+        return entry.to_stored_record(names)
+
+    def delete_each(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        with self._state.store.write():
+            return [
+                self.delete(key, object_id, names, supplied=None, with_deleted=True)
+                for object_id in object_ids
+            ]
 
     def delete(
         self,
@@ -65,7 +85,7 @@ class Writer:
             if collection is None or collection.live(object_id) is None:
                 raise RecordNotFoundError(object_id)
             tombstone = self._delete(collection, object_id, supplied, with_deleted=with_deleted)
-        return tombstone.to_record(names)
+        return tombstone.to_stored_record(names)
 
     def delete_selected(self, selection: Selection, *, with_deleted: bool) -> list[Record]:
         names = selection.names
@@ -83,7 +103,7 @@ class Writer:
                 self._delete(homes[id(entry)], entry.id, None, with_deleted=with_deleted)
                 for entry in evaluation.on_page(entries, selection)
             ]
-        return [tombstone.to_record(names) for tombstone in tombstones]
+        return [tombstone.to_stored_record(names) for tombstone in tombstones]
 
     def trim(self, selection: Selection, max_objects: int, *, with_deleted: bool) -> int:
         trimmed = 0

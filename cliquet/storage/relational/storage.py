@@ -32,16 +32,16 @@ from cliquet.storage.relational.dialect import ListingDialect
 from cliquet.storage.relational.made_parts import MadeParts
 from cliquet.storage.relational.queries import Queries
 from cliquet.storage.relational.reading import Reader
-from cliquet.storage.relational.several import WritesOfSeveral
 from cliquet.storage.relational.steps import Steps
 from cliquet.storage.relational.writing import Writer
 from cliquet.storage.selection import CollectionKey, Names
+from cliquet.storage.several import StorageOfSeveral
 from cliquet.types import ACEQuery, IdQuery, PoolStatus, Record
 
 __all__ = ["RelationalStorage"]
 
 
-class RelationalStorage(WritesOfSeveral):
+class RelationalStorage(StorageOfSeveral):
     """A storage in SQL.
 
     Parameters
@@ -89,6 +89,7 @@ class RelationalStorage(WritesOfSeveral):
             departures=made.departures,
         )
         self._joint_reader: JointReading = reader
+        self._many_reader = reader
         self._many_writer = writer
         self._changes: ReadingChanges = made.changes
         self.client: Any = client
@@ -141,20 +142,6 @@ class RelationalStorage(WritesOfSeveral):
     ) -> tuple[list[str], int | None]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         return self._joint_reader.first_ids(key, ids, number, are_counted=are_counted)
-
-    def find_many(
-        self,
-        collection_id: str,
-        parent_id: str,
-        object_ids: Sequence[str],
-        *,
-        id_field: str = DEFAULT_ID_FIELD,
-        modified_field: str = DEFAULT_MODIFIED_FIELD,
-        auth: str | None = None,
-    ) -> list[Record]:
-        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        return self._joint_reader.find_many(key, object_ids, names)
 
     def look_ahead(
         self,

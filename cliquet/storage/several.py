@@ -1,4 +1,4 @@
-"""The published methods of the storages in SQL that write several records of a collection."""
+"""The published methods that read and write several records of a collection at once."""
 
 from __future__ import annotations
 
@@ -9,18 +9,33 @@ from cliquet.storage.base import (
     DEFAULT_ID_FIELD,
     DEFAULT_MODIFIED_FIELD,
 )
-from cliquet.storage.parts import WritingMany
+from cliquet.storage.parts import ReadingMany, WritingMany
 from cliquet.storage.published import PublishedStorage
 from cliquet.storage.selection import CollectionKey, Names, new_draft, replacing_draft
 from cliquet.types import IdGenerator, Record
 
-__all__ = ["WritesOfSeveral"]
+__all__ = ["StorageOfSeveral"]
 
 
-class WritesOfSeveral(PublishedStorage):
-    """A storage whose writes of several records take few statements."""
+class StorageOfSeveral(PublishedStorage):
+    """A storage for which several records cost less than each of them."""
 
+    _many_reader: ReadingMany
     _many_writer: WritingMany
+
+    def find_many(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_ids: Sequence[str],
+        *,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> list[Record]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        return self._many_reader.find_many(key, object_ids, names)
 
     def create_many(
         self,
