@@ -1,13 +1,14 @@
-"""Creations that are the last that their request does to the database.
+"""Writes of one record that are the last that their request does to the database.
 
-A transaction is needed as long as something can still fail, or be written. After most creations,
-nothing can: the response is a value that the library has checked, and no code of the application
-runs before the commit. Then the statements of the creation are the transaction, and travel in one
-round trip.
+A transaction is needed as long as something can still fail, or be written. After most writes of a
+record, nothing can: the response is a value that the library has checked, and no code of the
+application runs before the commit. Then the statements of a creation are the transaction, and
+travel in one round trip. For replacements, see `late_locks`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from cliquet.web import endpoints, rendering
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["created_last"]
+__all__ = ["created_last", "is_plain", "is_undisturbed", "share_client"]
 
 # What follows the creation, and the creation itself.
 _ENDS = Shortcut("_ends_with_creation", "collection_post", "postprocess")
@@ -44,7 +45,14 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
     record : a new record without an id.
     """
     model = resource.model
-    if not _is_last(resource) or model.modified_field in record:
+    if (
+        not is_plain(resource, type(resource).collection_post)
+        or not is_undisturbed(resource.request)
+        or model.modified_field in record
+        or not _STORES.is_open(model.storage)
+        or not _ENDS.is_open(resource)
+        or not _CREATES.is_open(model)
+    ):
         return None
     storage: Any = model.storage
     generator: Any = model.id_generator or storage.id_generator
@@ -61,9 +69,7 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
             partial(create, record=record, id_generator=generator)
         )
         return created
-    # A storage of the application may have none.
-    client = getattr(storage, "client", None)
-    if client is None or getattr(model.permission, "client", None) is not client:
+    if not share_client(model):
         return None
     record = dict(record)
     permissions = record.pop(model.permissions_field, {})
@@ -74,26 +80,35 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
     return {**created, model.permissions_field: written}
 
 
-def _is_last(resource: UserResource) -> bool:
-    """Return whether nothing follows a creation before the end of the request."""
+def share_client(model: ShareableModel) -> bool:
+    """Return whether the permissions are in the database of the records."""
+    # A storage of the application may have none.
+    client = getattr(model.storage, "client", None)
+    return client is not None and getattr(model.permission, "client", None) is client
+
+
+def is_undisturbed(request: Any) -> bool:
+    """Return whether, as far as others have come, nothing follows a write in its request."""
+    return (
+        # Otherwise it belongs to a batch, or has written something, or somebody will abort it.
+        tweens.is_waiting_for(request)
+        # A hook may have added one, which is answered, and undoes everything, later.
+        and not request.errors
+        and rendering.has_plain_response(request)
+        and not events.are_changes_heard(request)
+    )
+
+
+def is_plain(resource: UserResource, endpoint: Callable[..., Any]) -> bool:
+    """Return the same as far as it is known from the beginning."""
     request, storage = resource.request, resource.model.storage
     view, target = request.__dict__.get(endpoints.TARGET, _NOBODY)
-    if not tweens.is_waiting_for(request):
-        # It belongs to a batch, or has written something, or will be aborted by somebody.
-        return False
     return (
         # Otherwise code of the application has called the method.
         target is resource
-        and view.unbound_view is type(resource).collection_post
-        # A hook may have added one, which is answered, and undoes everything, later.
-        and not request.errors
+        and view.unbound_view is endpoint
         and isinstance(storage, StorageBase)
         and storage.makes_round_trips
-        and _STORES.is_open(storage)
         and rendering.takes_json(request)
-        and rendering.has_plain_response(request)
-        and _ENDS.is_open(resource)
-        and _CREATES.is_open(resource.model)
         and not resource.mapping.get_option("unique_fields")
-        and not events.are_changes_heard(request)
     )

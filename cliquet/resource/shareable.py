@@ -56,6 +56,7 @@ class ShareableResource(UserResource):
     _changes_alike = True
     _creates_alike = True
     _ends_with_creation = True
+    _ends_with_change = True
     _reads_alike = True
     _lists_as_text = True
 

@@ -58,7 +58,7 @@ class ShareableModel(Model):
     """
 
     permissions_field = "__permissions__"
-    _creates_alone = True
+    _creates_alone = _replaces_alone = True
     permission: PermissionBase | None = None
     get_permission_object_id: Callable[..., str] | None = None
     current_principal: str | None = None

@@ -84,8 +84,12 @@ class UserResource:
     _changes_alike = True
     _creates_alike = True
     _ends_with_creation = True
+    _ends_with_change = True
     _reads_alike = True
     _lists_as_text = True
+
+    # What the last PUT found: see `late_locks`.
+    _last_put_replaced = False
 
     # Whether the hook of the library was called for the record that is written, see `processed`.
     _is_completed = False

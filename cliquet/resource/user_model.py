@@ -64,7 +64,7 @@ class Model:
     """
 
     tracker: Tracker | None = None
-    _creates_alone = True
+    _creates_alone = _replaces_alone = True
 
     id_field = DEFAULT_ID_FIELD
     modified_field = DEFAULT_MODIFIED_FIELD

@@ -1,17 +1,18 @@
 """The endpoints that write one record: POST, PUT, PATCH and DELETE.
 
 The reads, checks and writes of a record are one operation of the storage, so that nobody else
-writes in between.
+writes in between; or the write makes sure that nobody has (see `late_locks`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cliquet import errors
 from cliquet.events import ACTIONS
-from cliquet.resource import location, patch, patch_reading, refusals, unknown_members
+from cliquet.resource import late_locks, location, patch, patch_reading, refusals, unknown_members
 from cliquet.resource.body import (
     given_timestamp,
     processed,
@@ -20,6 +21,7 @@ from cliquet.resource.body import (
 )
 from cliquet.resource.hook_results import as_body, as_record, wrong_result
 from cliquet.resource.last_writes import created_last
+from cliquet.resource.late_locks import StaleReadError
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
 from cliquet.security.sent_headers import sent
@@ -83,7 +85,9 @@ def put_record(resource: UserResource) -> dict[str, Any]:
     """Create or replace a record (H-19)."""
     given = resource._new_record()
     resource._raise_400_if_invalid_id(resource.record_id)
-    record, action, old = atomically(resource, lambda: _put(resource, dict(given)))
+    record, action, old = _changing(
+        resource, partial(_put, resource, given), late_locks.may_put(resource)
+    )
     response = resource.request.response
     if action is ACTIONS.CREATE:
         response.status_code = 201
@@ -92,12 +96,18 @@ def put_record(resource: UserResource) -> dict[str, Any]:
     return as_body(resource, resource.postprocess(record, action=action, old=old))
 
 
-def _put(resource: UserResource, new: Record) -> tuple[Record, ACTIONS, Record | None]:
+def _put(
+    resource: UserResource, given: Record, locks_late: bool
+) -> tuple[Record, ACTIONS, Record | None]:
     model = resource.model
     record_id: Any = resource.record_id
-    existing = _find(resource, record_id)
+    known = late_locks.known_record(resource) if locks_late else None
+    existing = known or _find(resource, record_id)
+    late_locks.remember_put(resource, existing)
+    if locks_late and existing is None:
+        raise StaleReadError
     resource._check_put(existing)
-    new = resource._record_to_put(new, existing)
+    new = resource._record_to_put(dict(given), existing)
     previous = existing or model.find_tombstone(record_id)
     raise_400_if_ahead(resource, new.get(model.modified_field), previous)
     resource._raise_412_if_modified(record=previous)
@@ -110,6 +120,8 @@ def _put(resource: UserResource, new: Record) -> tuple[Record, ACTIONS, Record |
             new = resource._creatable(new)
             created = model.create_record(new, unique_fields=unique_fields)
             return created, ACTIONS.CREATE, None
+        if locks_late:
+            return late_locks.replaced(resource, existing, new), ACTIONS.UPDATE, existing
         updated = model.update_record(new, unique_fields=unique_fields)
     except UnicityError as error:
         resource._raise_conflict(error)
@@ -127,7 +139,11 @@ def patch_record(resource: UserResource) -> dict[str, Any]:
         given = resource._body_data()
         given_timestamp(resource, given)
     resource._raise_400_if_invalid_id(resource.record_id)
-    record, existing, plan, changed = atomically(resource, lambda: _patch(resource, given))
+    record, existing, plan, changed = _changing(
+        resource,
+        partial(_patch, resource, given),
+        late_locks.may_change(resource, type(resource).patch),
+    )
     resource._add_timestamp_header(
         request.response, timestamp=record[resource.model.modified_field]
     )
@@ -144,9 +160,13 @@ def patch_record(resource: UserResource) -> dict[str, Any]:
     return body
 
 
-def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record, Plan, list[str]]:
+def _patch(
+    resource: UserResource, given: Record | None, locks_late: bool
+) -> tuple[Record, Record, Plan, list[str]]:
     model, record_id = resource.model, resource.record_id
     id_field, modified_field = model.id_field, model.modified_field
+    if locks_late:
+        late_locks.forget_permissions(resource)
     existing = resource._get_record_or_404(record_id)
     resource._check_write()
     resource._raise_412_if_modified(existing)
@@ -172,6 +192,8 @@ def _patch(resource: UserResource, given: Record | None) -> tuple[Record, Record
         # Nothing is written, and the timestamp stays the same (H-20.5).
         unchanged = {**updated, modified_field: existing[modified_field]}
         return unchanged, existing, plan, changed
+    if locks_late:
+        return late_locks.replaced(resource, existing, updated), existing, plan, changed
     try:
         stored = model.update_record(
             updated, unique_fields=resource.mapping.get_option("unique_fields")
@@ -200,6 +222,23 @@ def delete_record(resource: UserResource) -> dict[str, Any]:
 
 
 # Steps
+
+
+def _changing(resource: UserResource, change: Callable[[bool], T], locks_late: bool) -> T:
+    """Run an operation that reads, judges and replaces the record of the request (X-24).
+
+    Parameters
+    ----------
+    change : gets whether it locks late, and then ends with :func:`late_locks.replaced`.
+    locks_late : whether that is worth a try.
+    """
+    if locks_late:
+        try:
+            return change(True)
+        except StaleReadError:
+            # Nothing was done. Under the lock, nobody else is faster.
+            pass
+    return atomically(resource, lambda: change(False))
 
 
 def atomically(resource: UserResource, operation: Callable[[], T]) -> T:

@@ -1,4 +1,7 @@
-"""A creation commits with its own statements only where nothing can fail after it any more."""
+"""A write commits with its own statements only where nothing can fail after it any more.
+
+A creation is one round trip then. A replacement reads before, without the lock of its collection.
+"""
 
 import contextlib
 import functools
@@ -33,10 +36,12 @@ from cliquet.testing.web import basic_auth, make_app
 from cliquet.transactions.scope import DataManager
 from cliquet.transactions.tweens import BeforeCommit
 
-pytestmark = [pytest.mark.clause("B-23.24"), pytest.mark.usefixtures("own_settings")]
+pytestmark = [pytest.mark.clause("B-23.24", "B-23.27"), pytest.mark.usefixtures("own_settings")]
 
 HEADERS = basic_auth()
 BODY = {"data": {"name": "a"}}
+CHANGED = {"data": {"name": "b"}}
+WAYS = ("POST", "PUT", "PATCH")
 
 
 class Agaric(resource.UserResource):
@@ -98,10 +103,42 @@ def kept(app: TestApp) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def state(app: TestApp) -> list[Any]:
+    """Return all that is stored."""
+    client = app.app.registry.storage.client
+    tables = ("records", "timestamps", "access_control_entries")
+    return [
+        sorted(client.rows(f"SELECT to_jsonb(one)::text FROM {table} AS one")) for table in tables
+    ]
+
+
 def first(app: TestApp, *paths: str) -> None:
     """Make the first record of each collection, whose row exists from then on."""
     for path in paths or ("/agarics", "/ferns"):
-        app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=201)
+        record = app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=201).json["data"]
+        # The next PUT is expected to replace a record too.
+        app.put_json(f"/v0{path}/{record['id']}", BODY, headers=HEADERS, status=200)
+
+
+def write(
+    app: TestApp, path: str, way: str, *, status: int, headers: dict[str, str] = HEADERS
+) -> Any:
+    """Create a record in a collection, or change one that is there."""
+    if way == "POST":
+        return app.post_json(f"/v0{path}", BODY, headers=headers, status=status)
+    collection = path.removeprefix("/").removesuffix("s")
+    client = app.app.registry.storage.client
+    ((record_id,), *_) = client.rows(
+        "SELECT id FROM records WHERE collection_id = %s ORDER BY last_modified", (collection,)
+    )
+    send = app.put_json if way == "PUT" else app.patch_json
+    return send(f"/v0{path}/{record_id}", CHANGED, headers=headers, status=status)
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    way: str = request.param
+    return way
 
 
 @pytest.mark.parametrize("path", ["/agarics", "/ferns"])
@@ -235,6 +272,14 @@ class FailingEndpoint(Fern):
         body = super().collection_post()
         return fail() if type(self).fails else body
 
+    def put(self) -> Any:
+        body = super().put()
+        return fail() if type(self).fails else body
+
+    def patch(self) -> Any:
+        body = super().patch()
+        return fail() if type(self).fails else body
+
 
 class FailingModel(ShareableModel):
     fails = False
@@ -242,6 +287,10 @@ class FailingModel(ShareableModel):
     def create_record(self, *args: Any, **kwargs: Any) -> Any:
         created = super().create_record(*args, **kwargs)
         return fail() if type(self).fails else created
+
+    def update_record(self, *args: Any, **kwargs: Any) -> Any:
+        updated = super().update_record(*args, **kwargs)
+        return fail() if type(self).fails else updated
 
 
 class WithFailingModel(Fern):
@@ -278,6 +327,12 @@ class Joining(Fern):
         return super().process_record(new, old)
 
 
+def join_the_transaction_of_the_thread() -> None:
+    refusing = Refusing()
+    refusing.transaction_manager = transaction.manager
+    transaction.get().join(refusing)
+
+
 class JoiningInThread(Fern):
     """Takes part in the transaction of the thread without the attribute of the request."""
 
@@ -285,10 +340,21 @@ class JoiningInThread(Fern):
 
     def process_record(self, new: Any, old: Any = None) -> Any:
         if type(self).fails:
-            refusing = Refusing()
-            refusing.transaction_manager = transaction.manager
-            transaction.get().join(refusing)
+            join_the_transaction_of_the_thread()
         return super().process_record(new, old)
+
+
+class JoiningInValidator(Fern):
+    """The same in its schema, after it was found out that nobody takes part."""
+
+    fails = False
+
+    class JoiningSchema(Mushroom.MushroomSchema):
+        def validator(self, node: Any, value: Any) -> None:
+            if JoiningInValidator.fails:
+                join_the_transaction_of_the_thread()
+
+    mapping = JoiningSchema()
 
 
 class WithHook(Fern):
@@ -310,8 +376,10 @@ class WithOwnNotification(Fern):
 
 
 class FailingResponse(Response):
+    is_made = False
+
     def __setattr__(self, name: str, value: Any) -> None:
-        if getattr(self, "status", None) == "200 OK" and name == "status_code":
+        if self.is_made:
             fail()
         super().__setattr__(name, value)
 
@@ -322,15 +390,17 @@ class WithOwnResponse(Fern):
     def process_record(self, new: Any, old: Any = None) -> Any:
         if type(self).fails:
             self.request.response = FailingResponse()
+            self.request.response.is_made = True
         return super().process_record(new, old)
 
 
 class Renaming(ShareableViewSet):
-    """Creates by another method of the resource."""
+    """Writes by other methods of the resource."""
 
     def get_view(self, endpoint: str, method: str) -> Any:
         view = super().get_view(endpoint, method)
-        return "create_and_more" if view == "collection_post" else view
+        more = {"collection_post": "create", "put": "put", "patch": "patch"}
+        return f"{more[view]}_and_more" if view in more else view
 
 
 class WithOwnMethod(Fern):
@@ -338,6 +408,14 @@ class WithOwnMethod(Fern):
 
     def create_and_more(self) -> Any:
         body = self.collection_post()
+        return fail() if type(self).fails else body
+
+    def put_and_more(self) -> Any:
+        body = self.put()
+        return fail() if type(self).fails else body
+
+    def patch_and_more(self) -> Any:
+        body = self.patch()
         return fail() if type(self).fails else body
 
 
@@ -350,40 +428,42 @@ class WithOwnMethod(Fern):
         (WithErrors, WithErrors, 400),
         (Joining, Joining, 500),
         (JoiningInThread, JoiningInThread, 500),
+        (JoiningInValidator, JoiningInValidator, 500),
         (WithHook, WithHook, 500),
         (WithOwnNotification, WithOwnNotification, 500),
         (WithOwnResponse, WithOwnResponse, 500),
         (WithOwnMethod, WithOwnMethod, 500),
     ],
 )
-def test_a_class_that_fails_after_the_creation_undoes_it(
-    url: str, replaced: Any, switch: object, status: int, monkeypatch: pytest.MonkeyPatch
+def test_a_class_that_fails_after_the_write_undoes_it(
+    url: str, way: str, replaced: Any, switch: object, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/{replaced.__name__.lower()}s"
     opened: dict[str, Any] = {f"{replaced.__name__.lower()}_create_principals": "system.Everyone"}
     viewset = {"viewset": Renaming()} if replaced is WithOwnMethod else {}
     app = served(url, [(replaced, viewset)], **opened)
     first(app, path)
-    before = kept(app)
+    before = state(app)
     monkeypatch.setattr(switch, "fails", True)
 
-    app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=status)
+    write(app, path, way, status=status)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
-def test_a_doomed_transaction_keeps_nothing(url: str) -> None:
+def test_a_doomed_transaction_keeps_nothing(url: str, way: str) -> None:
     def doom(event: NewRequest) -> None:
         if "X-Doomed" in event.request.headers:
             transaction.doom()
 
     app = served(url, configure=lambda config: config.add_subscriber(doom, NewRequest))
     first(app)
-    before = kept(app)
+    before = state(app)
 
-    app.post_json("/v0/ferns", BODY, headers={**HEADERS, "X-Doomed": "1"}, status=201)
+    status = 201 if way == "POST" else 200
+    write(app, "/ferns", way, headers={**HEADERS, "X-Doomed": "1"}, status=status)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 class Synchronizer:
@@ -399,49 +479,55 @@ class Synchronizer:
         """Do nothing."""
 
 
-def test_a_synchronizer_that_fails_undoes_it(url: str) -> None:
+def test_a_synchronizer_that_fails_undoes_it(url: str, way: str) -> None:
     app = served(url)
     first(app)
-    before = kept(app)
+    before = state(app)
     synchronizer = Synchronizer()
     transaction.manager.registerSynch(synchronizer)
 
     try:
         with pytest.raises(FailingError):
-            app.post_json("/v0/ferns", BODY, headers=HEADERS)
+            write(app, "/ferns", way, status=500)
     finally:
         transaction.manager.unregisterSynch(synchronizer)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 @pytest.mark.parametrize("place", ["class", "instance"])
 def test_a_storage_of_the_application_that_fails_undoes_it(
-    url: str, place: str, monkeypatch: pytest.MonkeyPatch
+    url: str, way: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failing: list[bool] = []
     app = served(url)
     storage = app.app.registry.storage
-    create = type(storage).create
+    create, update = type(storage).create, type(storage).update
 
     class AuditingStorage(Storage):
-        """Does something else after each creation, which may fail."""
+        """Does something else after each write, which may fail."""
 
         def create(self, *args: Any, **named: Any) -> Any:
             created = create(self, *args, **named)
             return fail() if failing else created
 
+        def update(self, *args: Any, **named: Any) -> Any:
+            updated = update(self, *args, **named)
+            return fail() if failing else updated
+
     if place == "class":
         monkeypatch.setattr(storage, "__class__", AuditingStorage)
     else:
-        monkeypatch.setattr(storage, "create", functools.partial(AuditingStorage.create, storage))
+        for name in ("create", "update"):
+            own = functools.partial(getattr(AuditingStorage, name), storage)
+            monkeypatch.setattr(storage, name, own)
     first(app)
-    before = kept(app)
+    before = state(app)
     failing.append(True)
 
-    app.post_json("/v0/ferns", BODY, headers=HEADERS, status=500)
+    write(app, "/ferns", way, status=500)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 def test_a_storage_of_the_application_that_forwards_to_another_one_creates(url: str) -> None:
@@ -459,7 +545,7 @@ def test_a_storage_of_the_application_that_forwards_to_another_one_creates(url: 
 
 
 @pytest.mark.parametrize("event", [ResourceChanged, BeforeCommit])
-def test_a_subscriber_that_fails_undoes_it(url: str, event: object) -> None:
+def test_a_subscriber_that_fails_undoes_it(url: str, way: str, event: object) -> None:
     failing: list[bool] = []
 
     def configure(config: Configurator) -> None:
@@ -467,13 +553,13 @@ def test_a_subscriber_that_fails_undoes_it(url: str, event: object) -> None:
 
     app = served(url, configure=configure)
     first(app)
-    before = kept(app)
+    before = state(app)
     failing.append(True)
 
     for path in ("/agarics", "/ferns"):
-        app.post_json(f"/v0{path}", BODY, headers=HEADERS, status=500)
+        write(app, path, way, status=500)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 def test_a_subscriber_after_the_commit_is_told_of_it(url: str) -> None:
@@ -492,7 +578,7 @@ def test_a_subscriber_after_the_commit_is_told_of_it(url: str) -> None:
 
 
 @pytest.mark.parametrize("place", [{"over": EXCVIEW}, {"under": EXCVIEW, "over": MAIN}])
-def test_a_tween_that_fails_undoes_it(url: str, place: dict[str, Any]) -> None:
+def test_a_tween_that_fails_undoes_it(url: str, way: str, place: dict[str, Any]) -> None:
     failing: list[bool] = []
 
     def tween_factory(handler: Any, registry: Any) -> Any:
@@ -511,20 +597,20 @@ def test_a_tween_that_fails_undoes_it(url: str, place: dict[str, Any]) -> None:
 
     app = served(url, configure=configure)
     first(app)
-    before = kept(app)
+    before = state(app)
     failing.append(True)
 
     try:
-        app.post_json("/v0/ferns", BODY, headers=HEADERS, status=500)
+        write(app, "/ferns", way, status=500)
     except FailingError:
         # Nobody renders the errors of a tween around that of the exception views.
         assert place["over"] == EXCVIEW
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 @pytest.mark.parametrize("layer", ["rendering", "view"])
-def test_a_layer_around_the_view_that_fails_undoes_it(url: str, layer: str) -> None:
+def test_a_layer_around_the_view_that_fails_undoes_it(url: str, way: str, layer: str) -> None:
     failing: list[bool] = []
 
     def layer_of(view: Any, info: Any) -> Any:
@@ -547,13 +633,13 @@ def test_a_layer_around_the_view_that_fails_undoes_it(url: str, layer: str) -> N
 
     app = served(url, configure=configure)
     first(app)
-    before = kept(app)
+    before = state(app)
     failing.append(True)
 
     with contextlib.suppress(FailingError):
-        app.post_json("/v0/ferns", BODY, headers=HEADERS, status=500)
+        write(app, "/ferns", way, status=500)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 @pytest.mark.parametrize("way", ["method", "subrequest"])
@@ -582,11 +668,11 @@ def test_a_view_of_the_application_that_fails_undoes_what_it_has_created(
     first(app)
     # The method writes its status to the response of the request.
     app.post_json("/v0/thing", BODY, headers=HEADERS, status=201 if way == "method" else 200)
-    before = kept(app)
+    before = state(app)
 
     app.post_json("/v0/thing?fails", BODY, headers=HEADERS, status=500)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 def test_a_batch_whose_commit_fails_keeps_nothing(
@@ -599,13 +685,13 @@ def test_a_batch_whose_commit_fails_keeps_nothing(
 
     app = served(url, configure=configure)
     first(app)
-    before = kept(app)
+    before = state(app)
     failing.append(True)
     item = {"method": "POST", "path": "/v0/ferns", "body": BODY}
 
     app.post_json("/v0/batch", {"requests": [item, item]}, headers=HEADERS, status=500)
 
-    assert kept(app) == before
+    assert state(app) == before
 
 
 def test_a_batch_is_one_transaction(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,10 @@ def shared_app(postgresql_module_url: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def app(shared_app: Any) -> Any:
+def app(shared_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for cls in (Moss, Fern, Toadstool, Bolete):
+        # What another test has left would decide how the first PUT begins.
+        monkeypatch.setattr(cls, "_last_put_replaced", False)
     shared_app.app.registry.storage.flush()
     shared_app.app.registry.permission.flush()
     return shared_app
@@ -93,20 +96,21 @@ def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-# User resource, shareable resource.
+# User resource, shareable resource. The end of a transaction only counts where it is no round trip
+# of its own: in POST, and in a PUT or PATCH that replaces a record.
 BUDGET = {
     "GET record": (1, 2),
     "GET list": (1, 3),
     "GET list, 304": (1, 3),
     "GET list, tokens": (1, 3),
     "POST": (1, 1),
-    "PUT": (1, 3),
+    "PUT": (2, 3),
     "PUT of a new record": (1, 2),
-    "PATCH": (1, 3),
+    "PATCH": (2, 4),
     "DELETE": (1, 3),
     # One more is allowed for.
     "GET list, conditional": (2, 4),
-    "PUT, conditional": (1, 3),
+    "PUT, conditional": (2, 3),
     "POST with an id": (1, 1),
     "GET list, first access": (2, 4),
 }
@@ -160,15 +164,32 @@ def test_a_request_sends_no_more_than_its_budget(
     assert len(counted(sent)) <= allowed, "\n".join(sent)
 
 
+@pytest.mark.clause("X-24", "B-23.27")
+def test_a_put_guesses_whether_it_creates_and_a_wrong_guess_costs_one_more(
+    app: TestApp, sent: list[Any]
+) -> None:
+    send = requests(app, "ferns")
+
+    def round_trips(name: str) -> int:
+        sent.clear()
+        send[name]()
+        return len(sent)
+
+    replacement, creation = "PUT", "PUT of a new record"
+    names = [replacement, replacement, creation, creation, replacement, "PUT, conditional"]
+    # The replacement after a creation is made under the lock, which costs no more.
+    assert [round_trips(name) for name in names] == [2, 2, 3, 2, 2, 2]
+
+
 # The same for shared records that settings open: nobody asks for the groups of the user.
 OPENED = {
     "GET record": 1,
     "GET list": 1,
     "GET list, 304": 1,
     "POST": 1,
-    "PUT": 1,
+    "PUT": 2,
     "PUT of a new record": 1,
-    "PATCH": 1,
+    "PATCH": 2,
     "DELETE": 1,
 }
 

@@ -44,6 +44,7 @@ __all__ = [
     "REMOVE_MANY",
     "REMOVE_STAMPED",
     "REPLACE",
+    "REPLACE_UNCHANGED",
     "REWIND",
     "SHOW_LOCK",
     "STORE_DEPARTURES",
@@ -223,6 +224,17 @@ _ADVANCED = _WITH_COUNTER.format(advance=ADVANCE)
 REPLACE = (
     f"{_ADVANCED}UPDATE records SET deleted = FALSE, last_modified = %s, data = %s::jsonb"
     f" WHERE {_RECORD}"
+)
+# The lock, and the replacement of a record that still has the timestamp with which it was read.
+# Otherwise nothing changes, not even the counter. The second statement sees what others have
+# committed before the lock was taken. If there was no row to lock, and somebody makes it meanwhile,
+# the second condition on the record holds for the row that is there after the wait.
+_SEEN = f"{_RECORD} AND NOT deleted AND records.last_modified = %s"
+REPLACE_UNCHANGED = (
+    f"{LOCK};WITH counter AS (UPDATE timestamps SET last_modified = cliquet_next(last_modified)"
+    f" WHERE {HOME} AND EXISTS (SELECT FROM records WHERE {_SEEN}) RETURNING last_modified)"
+    " UPDATE records SET last_modified = counter.last_modified, data = %s::jsonb FROM counter"
+    f" WHERE {_SEEN} RETURNING records.last_modified"
 )
 ENTOMB = (
     f"{_ADVANCED}UPDATE records SET deleted = TRUE, data = '{{}}', last_modified = %s"

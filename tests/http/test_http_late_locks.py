@@ -1,0 +1,405 @@
+"""A PUT or PATCH that reads without the lock of its collection loses nothing.
+
+Somebody else writes between the reading and the replacement: the request then looks again, under
+the lock, and its answer is that of a request which came later.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import colander
+import pytest
+from pyramid.config import Configurator
+from support.statements import record
+from webtest import TestApp
+
+from cliquet import resource
+from cliquet.connections.postgresql.client import PostgreSQLClient
+from cliquet.connections.postgresql.time_limits import Limits
+from cliquet.events import ResourceChanged
+from cliquet.resource import late_locks
+from cliquet.storage.postgresql import Storage
+from cliquet.testing.bounded import Threads
+from cliquet.testing.web import basic_auth, make_app
+
+pytestmark = [
+    pytest.mark.clause("X-24", "D-53", "D-55", "B-12.10", "B-23.27"),
+    pytest.mark.usefixtures("own_settings"),
+]
+
+OWNER, OTHER = basic_auth("mat"), basic_auth("alice")
+
+
+class Fields(resource.ResourceSchema):
+    class Options:
+        preserve_unknown = True
+
+    name = colander.SchemaNode(colander.String(), missing=colander.drop)
+
+
+class Lichen(resource.UserResource):
+    mapping = Fields()
+
+
+class Sedge(resource.ShareableResource):
+    mapping = Fields()
+
+
+class Unique(resource.ResourceSchema):
+    class Options:
+        unique_fields = ("name",)
+
+    name = colander.SchemaNode(colander.String())
+
+
+class Rush(resource.UserResource):
+    mapping = Unique()
+
+
+class Hooked(Lichen):
+    def process_record(self, new: Any, old: Any = None) -> Any:
+        return super().process_record(new, old)
+
+
+CLASSES = (Lichen, Sedge, Rush, Hooked)
+
+
+@pytest.fixture(scope="module")
+def client(postgresql_module_url: str) -> Iterator[PostgreSQLClient]:
+    registry = served(postgresql_module_url).app.registry
+    registry.storage.initialize_schema()
+    registry.permission.initialize_schema()
+    yield registry.storage.client
+    registry.storage.client.dispose()
+
+
+@pytest.fixture
+def app(
+    client: PostgreSQLClient, postgresql_module_url: str, monkeypatch: pytest.MonkeyPatch
+) -> TestApp:
+    with client.begin() as session:
+        for table in ("records", "timestamps", "access_control_entries"):
+            session.execute(f"DELETE FROM {table}")
+    monkeypatch.setattr(late_locks, "_CONTENDED_SECONDS", 0.0)
+    for cls in CLASSES:
+        # A PUT is expected to replace a record.
+        cls._last_put_replaced = True
+    return served(postgresql_module_url)
+
+
+def served(
+    url: str, configure: Callable[[Configurator], None] | None = None, **settings: Any
+) -> TestApp:
+    backends = {
+        f"{kind}_{name}": value
+        for kind in ("storage", "permission")
+        for name, value in (("backend", f"cliquet.{kind}.postgresql"), ("url", url))
+    }
+    opened = {"sedge_create_principals": "system.Authenticated"}
+    return make_app([*CLASSES], settings={**backends, **opened, **settings}, configure=configure)
+
+
+def create(app: TestApp, path: str = "/lichens", **body: Any) -> str:
+    """Create a record; return its URL."""
+    body = {"data": {"name": "a"}, **body}
+    made = app.post_json(f"/v0{path}", body, headers=OWNER, status=201).json["data"]
+    return f"/v0{path}/{made['id']}"
+
+
+@pytest.fixture
+def meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
+    """Return a function that runs another one, elsewhere, just before the next replacement."""
+    threads = Threads(1)
+    replace = Storage.update_if_unchanged
+
+    def before(interfere: Callable[[], Any]) -> list[str]:
+        waiting, seen = [interfere], []
+
+        def replacing(self: Storage, *args: Any, **named: Any) -> Any:
+            if waiting:
+                threads.submit(waiting.pop()).result(30)
+            stored = replace(self, *args, **named)
+            seen.append("missed" if stored is None else "replaced")
+            return stored
+
+        monkeypatch.setattr(Storage, "update_if_unchanged", replacing)
+        return seen
+
+    yield before
+    threads.shutdown()
+
+
+@pytest.mark.parametrize("path", ["/lichens", "/sedges"])
+@pytest.mark.parametrize("method", ["put_json", "patch_json"])
+def test_the_lock_the_replacement_and_the_commit_are_one_round_trip(
+    app: TestApp, path: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(app, path)
+    before = app.get(url, headers=OWNER).json["data"]["last_modified"]
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    answer = getattr(app, method)(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+
+    *reads, last = sent
+    assert not [text for text in reads if "FOR NO KEY UPDATE" in text or "BEGIN" in text]
+    assert last.index("FOR NO KEY UPDATE") < last.index("UPDATE records")
+    stamp = answer.json["data"]["last_modified"]
+    assert stamp > before
+    assert answer.headers["ETag"] == f'"{stamp}"'
+    found = app.get(url, headers=OWNER)
+    assert (found.json, found.headers["ETag"]) == (answer.json, f'"{stamp}"')
+    listed = app.get(f"/v0{path}", headers=OWNER)
+    assert listed.headers["ETag"] == f'"{stamp}"'
+    assert listed.headers["Total-Records"] == "1"
+
+
+def test_a_patch_keeps_what_another_one_has_written_meanwhile(
+    app: TestApp, meanwhile: Callable[..., list[str]]
+) -> None:
+    url = create(app)
+    seen = meanwhile(lambda: app.patch_json(url, {"data": {"other": 1}}, headers=OWNER))
+
+    answer = app.patch_json(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+
+    assert seen == ["replaced", "missed"]
+    assert answer.json["data"]["other"] == 1
+    assert app.get(url, headers=OWNER).json == answer.json
+    assert answer.json["data"]["name"] == "b"
+
+
+def test_a_record_that_others_change_is_locked_at_once_for_a_while(
+    app: TestApp, meanwhile: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, other = create(app), create(app)
+    monkeypatch.setattr(late_locks, "_CONTENDED_SECONDS", 60.0)
+    seen = meanwhile(lambda: app.patch_json(url, {"data": {"other": 1}}, headers=OWNER))
+
+    def change(one: str) -> None:
+        body = {"data": {"turn": len(seen)}}
+        app.patch_json(one, body, headers=OWNER, status=200)
+        app.put_json(one, body, headers=OWNER, status=200)
+
+    change(url)
+    change(url)
+    assert seen == ["replaced", "missed"]
+    change(other)
+    assert seen == ["replaced", "missed", "replaced", "replaced"]
+    contended = late_locks._contended
+    contended.update(dict.fromkeys(contended, 0.0))
+    change(url)
+    assert seen == ["replaced", "missed", *["replaced"] * 4]
+
+
+@pytest.mark.parametrize("method", ["put_json", "patch_json"])
+def test_a_condition_is_judged_again(
+    app: TestApp, method: str, meanwhile: Callable[..., list[str]]
+) -> None:
+    url = create(app)
+    etag = app.get(url, headers=OWNER).headers["ETag"]
+    seen = meanwhile(lambda: app.patch_json(url, {"data": {"other": 1}}, headers=OWNER))
+    headers = {**OWNER, "If-Match": etag}
+
+    refused = getattr(app, method)(url, {"data": {"name": "b"}}, headers=headers, status=412)
+
+    assert seen == ["replaced", "missed"]
+    found = app.get(url, headers=OWNER)
+    assert found.json["data"]["name"] == "a"
+    assert refused.json["details"]["existing"] == found.json["data"]
+
+
+def test_a_record_that_is_deleted_meanwhile_is_not_found_or_is_created_again(
+    app: TestApp, meanwhile: Callable[..., list[str]]
+) -> None:
+    url = create(app)
+    deleted: list[Any] = []
+    delete = lambda: deleted.append(app.delete(url, headers=OWNER).json["data"])  # noqa: E731
+
+    meanwhile(delete)
+    app.patch_json(url, {"data": {"name": "b"}}, headers=OWNER, status=404)
+    app.put_json(url, {"data": {"name": "c"}}, headers=OWNER, status=201)
+    Lichen._last_put_replaced = True
+    meanwhile(delete)
+    created = app.put_json(url, {"data": {"name": "d"}}, headers=OWNER, status=201)
+
+    assert created.json["data"]["last_modified"] > deleted[-1]["last_modified"]
+    listed = app.get("/v0/lichens?_since=0", headers=OWNER)
+    assert listed.json["data"] == [created.json["data"]]
+    assert app.get("/v0/lichens", headers=OWNER).headers["Total-Records"] == "1"
+
+
+def test_a_permission_that_is_taken_away_meanwhile_is_missed(
+    app: TestApp, meanwhile: Callable[..., list[str]]
+) -> None:
+    other = app.get("/v0/", headers=OTHER).json["user"]["id"]
+    url = create(app, "/sedges", permissions={"write": [other]})
+    revoked = {"permissions": {"write": []}}
+
+    for method in ("put_json", "patch_json"):
+        app.patch_json(url, {"permissions": {"write": [other]}}, headers=OWNER, status=200)
+        seen = meanwhile(lambda: app.patch_json(url, revoked, headers=OWNER, status=200))
+        getattr(app, method)(url, {"data": {"name": "b"}}, headers=OTHER, status=403)
+        assert seen == ["missed"]
+
+    found = app.get(url, headers=OWNER).json
+    assert found["data"]["name"] == "a"
+    assert other not in found["permissions"]["write"]
+
+
+def test_a_permission_that_is_taken_away_before_the_record_is_read_is_missed(
+    app: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = app.get("/v0/", headers=OTHER).json["user"]["id"]
+    url = create(app, "/sedges", permissions={"write": [other]})
+    revoke = lambda: app.patch_json(  # noqa: E731
+        url, {"permissions": {"write": []}}, headers=OWNER, status=200
+    )
+    waiting, threads = [revoke], Threads(1)
+    find = Storage.find_with_aces
+
+    def finding(self: Storage, *args: Any, **named: Any) -> Any:
+        # The permission was checked, with entries that were read alone.
+        if waiting:
+            threads.submit(waiting.pop()).result(30)
+        return find(self, *args, **named)
+
+    monkeypatch.setattr(Storage, "find_with_aces", finding)
+    app.patch_json(url, {"data": {"name": "b"}}, headers=OTHER, status=403)
+    threads.shutdown()
+
+    assert not waiting
+    assert app.get(url, headers=OWNER).json["data"]["name"] == "a"
+
+
+def test_where_somebody_hears_of_changes_the_lock_comes_first(
+    postgresql_module_url: str, app: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(app)
+    heard = served(postgresql_module_url, configure=subscribe)
+    sent = record(heard.app.registry.storage.client, monkeypatch)
+
+    for method in ("put_json", "patch_json"):
+        sent.clear()
+        getattr(heard, method)(url, {"data": {"name": method}}, headers=OWNER, status=200)
+        assert len(sent) == 2
+        assert sent[0].startswith("BEGIN")
+    heard.app.registry.storage.client.dispose()
+
+
+def subscribe(config: Configurator) -> None:
+    config.add_subscriber(lambda event: None, ResourceChanged)
+
+
+def test_who_gets_a_permission_by_writing_gets_it_with_the_record(app: TestApp) -> None:
+    other = app.get("/v0/", headers=OTHER).json["user"]["id"]
+    url = create(app, "/sedges", permissions={"write": ["system.Authenticated"]})
+
+    for method in ("patch_json", "put_json"):
+        answer = getattr(app, method)(url, {"data": {"name": "b"}}, headers=OTHER, status=200)
+        assert other in answer.json["permissions"]["write"]
+        assert app.get(url, headers=OTHER).json == answer.json
+
+
+def test_a_timestamp_of_the_client_is_kept(app: TestApp) -> None:
+    url = create(app)
+    stamp = app.get(url, headers=OWNER).json["data"]["last_modified"] + 5000
+
+    for method, more in (("put_json", 0), ("patch_json", 1)):
+        body = {"data": {"name": method, "last_modified": stamp + more}}
+        answer = getattr(app, method)(url, body, headers=OWNER, status=200)
+        assert answer.json["data"]["last_modified"] == stamp + more
+    assert app.get("/v0/lichens", headers=OWNER).headers["ETag"] == f'"{stamp + 1}"'
+
+
+def test_a_patch_that_changes_nothing_writes_nothing(
+    app: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(app)
+    before = app.get(url, headers=OWNER)
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    answer = app.patch_json(url, {"data": {"name": "a"}}, headers=OWNER, status=200)
+
+    assert answer.json == before.json
+    assert "UPDATE" not in "\n".join(sent)
+
+
+@pytest.mark.parametrize("path", ["/rushs", "/hookeds"])
+@pytest.mark.parametrize("method", ["put_json", "patch_json"])
+def test_hooks_of_the_application_and_unique_fields_have_the_lock(
+    app: TestApp, path: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(app, path)
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    getattr(app, method)(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+
+    assert sent[-1].endswith(";COMMIT")
+    first_of_transaction = next(text for text in sent if text.startswith("BEGIN"))
+    assert "FOR NO KEY UPDATE" in first_of_transaction
+
+
+@pytest.mark.parametrize("method", ["put_json", "patch_json"])
+def test_a_lock_that_is_not_free_in_time_is_503_and_changes_nothing(
+    app: TestApp, method: str, client: PostgreSQLClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(app)
+    before = app.get(url, headers=OWNER).json
+    own = app.app.registry.storage.client
+    monkeypatch.setattr(own, "limits", Limits(lock_seconds=0.2))
+
+    with client.begin() as session:
+        session.execute("SELECT 1 FROM timestamps FOR UPDATE")
+        refused = getattr(app, method)(url, {"data": {"name": "b"}}, headers=OWNER, status=503)
+
+    assert "Retry-After" in refused.headers
+    assert app.get(url, headers=OWNER).json == before
+    getattr(app, method)(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+
+
+@pytest.mark.slow
+@pytest.mark.clause("D-57", "D-60")
+@pytest.mark.parametrize("path", ["/lichens", "/sedges"])
+def test_changes_of_one_record_by_many_are_all_kept(
+    app: TestApp, path: str, postgresql_module_url: str
+) -> None:
+    url = create(app, path)
+    number, each = 4, 12
+    apps = [served(postgresql_module_url) for _ in range(number)]
+    stamps: list[int] = []
+
+    def change(own: TestApp, rank: int) -> None:
+        for turn in range(each):
+            body = {"data": {f"field{rank}": turn}}
+            answer = own.patch_json(url, body, headers=OWNER, status=200).json["data"]
+            assert answer[f"field{rank}"] == turn
+            stamps.append(answer["last_modified"])
+
+    def count(own: TestApp) -> None:
+        for _ in range(each):
+            status = 412
+            while status == 412:
+                found = own.get(url, headers=OWNER)
+                fields = {**found.json["data"], "count": found.json["data"].get("count", 0) + 1}
+                del fields["last_modified"]
+                condition = {**OWNER, "If-Match": found.headers["ETag"]}
+                answer = own.put_json(url, {"data": fields}, headers=condition, status="*")
+                status = answer.status_int
+            assert status == 200
+            stamps.append(answer.json["data"]["last_modified"])
+
+    threads = Threads(2 * number)
+    calls = [threads.submit(change, one, rank) for rank, one in enumerate(apps)]
+    calls += [threads.submit(count, one) for one in apps]
+    for call in calls:
+        call.result(60)
+    threads.shutdown()
+
+    found = app.get(url, headers=OWNER).json["data"]
+    assert found["count"] == number * each
+    assert [found[f"field{rank}"] for rank in range(number)] == [each - 1] * number
+    assert len({*stamps}) == len(stamps) == 2 * number * each
+    assert found["last_modified"] == max(stamps)
+    for one in apps:
+        one.app.registry.storage.client.dispose()
