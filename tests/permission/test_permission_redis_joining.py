@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -57,15 +58,15 @@ class Other:
     abort = tpc_begin = commit = tpc_finish = tpc_abort = ignore
 
 
+COMMITTING = b"cliquet:permission:committing"
+
+
 class Refusal(Exception):
     pass
 
 
 def refuse() -> None:
     raise Refusal
-
-
-COMMITTING = b"cliquet:permission:committing"
 
 
 def locks(redis_client: Any) -> Any:
@@ -82,7 +83,8 @@ def test_nothing_is_written_before_all_others_have_committed(
         Other(request, lambda: seen.append(sorted(redis_client.keys("*"))))
         request.commit()
 
-    assert seen == [[COMMITTING, b"cliquet:permission:lock:/o"]]
+    claim, lock = b"cliquet:permission:claim:/o", b"cliquet:permission:lock:/o"
+    assert seen == [[claim, COMMITTING, lock]]
     assert permission.object_permissions("/o") == {"read": {"alice"}, "write": {"bob"}}
     assert locks(redis_client) == []
 
@@ -209,6 +211,33 @@ def test_who_is_overtaken_after_the_commit_writes_nothing(
 
 
 USERS = [f"user{number}" for number in range(20)]
+
+
+@pytest.mark.clause("X-30", "B-18.7", "E-19.1")
+def test_who_is_stopped_for_longer_than_the_lock_writes_if_nobody_else_has(
+    spread: Permission, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "LEASE_MS", 200)
+
+    def stop() -> None:
+        while redis_client.keys("*lock:*"):
+            time.sleep(0.005)
+        # It changes another object.
+        with request_transaction():
+            spread.write_object_permissions("/p", {}, "other")
+
+    with capture_logs() as logged, request_transaction() as request:
+        spread.write_object_permissions("/g", {"read": ["alice"]}, "bob", is_new=True)
+        for user in USERS:
+            spread.add_user_principal(user, "/g")
+        Other(request, lambda: in_another_thread(stop))
+        request.commit()
+
+    assert spread.object_permissions("/g") == {"read": {"alice"}, "write": {"bob"}}
+    assert [spread.user_principals(user) for user in USERS] == [{"/g"}] * 20
+    assert spread.object_permissions("/p") == {"write": {"other"}}
+    assert logged == []
+    assert redis_client.keys("*lock:*") == redis_client.keys("*claim:*") == []
 
 
 @pytest.mark.clause("X-30", "E-19.1")

@@ -17,7 +17,7 @@ from typing import Any
 
 from transaction import Transaction
 
-from cliquet.connections.attempts import MAX_WAIT_SECONDS, result_of
+from cliquet.connections.attempts import ATTEMPTS, MAX_WAIT_SECONDS, result_of
 from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.connections.redis.partitions import Partitions, routing_keys
@@ -33,9 +33,12 @@ __all__ = ["BATCH", "Changes", "wait_for"]
 # Number of changes in one run of a script, during which the server does nothing else.
 BATCH = 500
 
-# Lifetime of a lock. The storage commits between the lock and the change. A request that takes
-# longer finds that others have written, and nobody waits longer for a request that has died.
+# Lifetime of a lock. The storage commits between the lock and the change. Nobody waits longer for a
+# request that has died.
 LEASE_MS = 10_000
+# A request that takes longer writes nevertheless, unless others have locked the object meanwhile.
+# This is for how long it is known whether they have.
+CLAIM_MS = 86_400_000
 
 
 def wait_for(attempt: Callable[[], Any]) -> Any:
@@ -62,6 +65,7 @@ class Changes:
         self._partitions = partitions
         self._change = client.register_script(scripts.CHANGE)
         self._lock = client.register_script(scripts.LOCK)
+        self._renew = client.register_script(scripts.RENEW)
         self._unlock = client.register_script(scripts.UNLOCK)
         self._flush = client.register_script(scripts.FLUSH)
 
@@ -180,7 +184,7 @@ class Changes:
         return guarded
 
     def _locked(self, part: bytes, token: str, names: Sequence[bytes]) -> Any:
-        return self._lock(keys=routing_keys(part), args=[token, LEASE_MS, *names]) or None
+        return self._lock(keys=routing_keys(part), args=[token, LEASE_MS, CLAIM_MS, *names]) or None
 
     @translated_errors
     def unlock(
@@ -191,6 +195,55 @@ class Changes:
             for start in range(0, len(names), BATCH):
                 some = names[start : start + BATCH]
                 self._unlock(keys=routing_keys(part), args=[token, *some])
+
+    def _let_go(self, token: str, object_ids: Collection[str], changes: Sequence[Change]) -> None:
+        """Unlock objects, if that is possible: a lock that cannot be released expires."""
+        with contextlib.suppress(BackendError):
+            self.unlock(token, object_ids, changes)
+
+    @translated_errors
+    def write_locked(
+        self, changes: Sequence[Change], token: str, guarded: Collection[str]
+    ) -> list[str]:
+        """Make changes of objects that a token has locked, and release their locks.
+
+        A lock may have expired: then the object is changed if nobody else has locked it meanwhile.
+
+        Returns
+        -------
+        The objects that others have locked, as from :meth:`write`.
+        """
+        lost = late = self.write(changes, token, guarded)
+        if not lost:
+            return []
+        for rank in [n for n, change in enumerate(changes) if isinstance(change, Flush)][-1:]:
+            changes = changes[rank + 1 :]
+        overtaken: set[str] = set()
+        for _ in range(ATTEMPTS):
+            theirs = [change for change in changes if _guard_of(change) in late]
+            overtaken |= self._renewed(token, late, theirs)
+            late = [name for name in late if name not in overtaken]
+            if late:
+                theirs = [change for change in theirs if _guard_of(change) in late]
+                late = self.write(theirs, token, late)
+            if not late:
+                break
+        overtaken.update(late)
+        # Others may have it in one part, whatever is known of it in those of its users.
+        self._let_go(token, overtaken, changes)
+        return [name for name in lost if name in overtaken]
+
+    def _renewed(
+        self, token: str, object_ids: Collection[str], changes: Sequence[Change]
+    ) -> set[str]:
+        """Lock objects again whose locks have expired; return those that others have locked."""
+        overtaken: set[str] = set()
+        for part, names in self._guarded(object_ids, changes).items():
+            for start in range(0, len(names), BATCH):
+                arguments = [token, LEASE_MS, CLAIM_MS, *names[start : start + BATCH]]
+                found = self._renew(keys=routing_keys(part), args=arguments)
+                overtaken.update(map(from_bytes, found))
+        return overtaken
 
     @translated_errors
     def write(
@@ -209,17 +262,24 @@ class Changes:
             changes = changes[rank + 1 :]
         lost: list[str] = []
         groups = self._partitions.grouped(_without_flushes(changes), _name_of)
+        # An object that is locked in several parts is locked until all is written.
+        is_spread = sum(map(len, names.values())) > len(set(guarded))
         # Without changes, it still runs once to release the locks.
         for part in sorted({*groups, *names}):
-            lost += self._write_in(part, groups.get(part, []), token, names.get(part, []))
+            in_part = groups.get(part, []), names.get(part, [])
+            lost += self._write_in(part, *in_part, token, releases=not is_spread)
+        if is_spread:
+            self._let_go(token, set(guarded).difference(lost), changes)
         return list(dict.fromkeys(lost))
 
     def _write_in(
         self,
         part: bytes,
         changes: Sequence[UserChange | ObjectChange],
-        token: str,
         guarded: Sequence[bytes],
+        token: str,
+        *,
+        releases: bool,
     ) -> list[str]:
         lost: list[str] = []
         for start in range(0, max(len(changes), min(1, len(guarded))), BATCH):
@@ -230,7 +290,7 @@ class Changes:
                 for one in some
             }
             names = guarded if is_last else [name for name in guarded if name in changed]
-            arguments = [token, len(names), *names, int(is_last)]
+            arguments = [token, len(names), *names, int(is_last and releases)]
             for change in some:
                 arguments += change.arguments()
             _, left = self._change(keys=routing_keys(part), args=arguments)
@@ -244,6 +304,13 @@ class Changes:
 
 def _without_flushes(changes: Sequence[Change]) -> list[UserChange | ObjectChange]:
     return [change for change in changes if not isinstance(change, Flush)]
+
+
+def _guard_of(change: Change) -> str:
+    """Return the object whose lock is needed for a change."""
+    if isinstance(change, Flush):
+        return ""
+    return change.object_id if isinstance(change, ObjectChange) else change.principal
 
 
 def _name_of(change: UserChange | ObjectChange) -> bytes:
@@ -269,9 +336,7 @@ class _Part(DataManager):
         transaction.set_data(self._owner, None)
         if self._token:
             token, self._token = self._token, ""
-            # A lock that cannot be released expires.
-            with contextlib.suppress(BackendError):
-                self._owner.unlock(token, self._locked, self.changes)
+            self._owner._let_go(token, self._locked, self.changes)
         self.changes.clear()
 
     def commit(self, transaction: Transaction) -> None:
@@ -289,7 +354,7 @@ class _Part(DataManager):
     def tpc_vote(self, transaction: Transaction) -> None:
         # This is the last moment when a failure still makes the request fail.
         token, self._token = self._token, ""
-        lost = self._owner.write(self.changes, token, self._locked) if self.changes else []
+        lost = self._owner.write_locked(self.changes, token, self._locked) if self.changes else []
         if lost:
             logs.logger.error("permission.overtaken", objects=lost[:10], number=len(lost))
 

@@ -19,6 +19,9 @@ are:
 ``lock:<object>``
     Token of the request that will change an object, from just before the storage commits; it
     expires by itself.
+``claim:<object>``
+    Token of the last request that has locked an object, and has neither changed it nor given up. It
+    outlives the lock, so that a request that was stopped can tell whether another one came.
 ``committing``
     Sorted set of the tokens of all locks, with the times when these expire, in ms.
 """

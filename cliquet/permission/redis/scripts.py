@@ -15,6 +15,7 @@ __all__ = [
     "FLUSH",
     "LOCK",
     "READ_ACES",
+    "RENEW",
     "UNLOCK",
 ]
 
@@ -37,6 +38,16 @@ end
 
 local function lock_key(object)
   return namespace .. 'lock:' .. object
+end
+
+local function claim_key(object)
+  return namespace .. 'claim:' .. object
+end
+
+local function release(object, token)
+  if redis.call('GET', claim_key(object)) == token then
+    redis.call('DEL', claim_key(object), lock_key(object))
+  end
 end
 
 local function grant(object, permission, principal)
@@ -161,7 +172,7 @@ if releases and #guarded > 0 then
   redis.call('ZREM', namespace .. 'committing', token)
   for _, object in ipairs(guarded) do
     if not is_lost[object] then
-      redis.call('DEL', lock_key(object))
+      release(object, token)
     end
   end
 end
@@ -179,10 +190,27 @@ and an object ask for all of its ACEs at that point. The answer is these lists, 
 objects.
 """
 
-LOCK: Final = (
+_LOCKING: Final = (
     _COMMON
     + """
-local token, lease = take(), take()
+local token, lease, claim = take(), take(), take()
+
+local function lock(object)
+  redis.call('SET', lock_key(object), token, 'PX', lease)
+  redis.call('SET', claim_key(object), token, 'PX', claim)
+end
+
+local function announce()
+  local now = clock_ms()
+  redis.call('ZREMRANGEBYSCORE', namespace .. 'committing', '-inf', now)
+  redis.call('ZADD', namespace .. 'committing', now + lease, token)
+end
+"""
+)
+
+LOCK: Final = (
+    _LOCKING
+    + """
 for rank = cursor + 1, #ARGV do
   local holder = redis.call('GET', lock_key(ARGV[rank]))
   if holder and holder ~= token then
@@ -190,17 +218,39 @@ for rank = cursor + 1, #ARGV do
   end
 end
 for rank = cursor + 1, #ARGV do
-  redis.call('SET', lock_key(ARGV[rank]), token, 'PX', lease)
+  lock(ARGV[rank])
 end
 if cursor < #ARGV then
-  local now = clock_ms()
-  redis.call('ZREMRANGEBYSCORE', namespace .. 'committing', '-inf', now)
-  redis.call('ZADD', namespace .. 'committing', now + lease, token)
+  announce()
 end
 return 1
 """
 )
-"""Locks all the objects or none; the arguments are a token, a time in ms, and the objects."""
+"""Locks all the objects or none.
+
+The arguments are a token; the times in ms for which others wait, and for which it is known whether
+others have locked an object since then; and the objects."""
+
+RENEW: Final = (
+    _LOCKING
+    + """
+local lost = {}
+for rank = cursor + 1, #ARGV do
+  if redis.call('GET', claim_key(ARGV[rank])) == token then
+    lock(ARGV[rank])
+  else
+    table.insert(lost, ARGV[rank])
+  end
+end
+if #lost < #ARGV - cursor then
+  announce()
+end
+return lost
+"""
+)
+"""Locks objects again that nobody else has locked since the token did.
+
+The arguments are those of :data:`LOCK`; the answer is the other objects."""
 
 UNLOCK: Final = (
     _COMMON
@@ -208,9 +258,7 @@ UNLOCK: Final = (
 local token = take()
 redis.call('ZREM', namespace .. 'committing', token)
 for rank = cursor + 1, #ARGV do
-  if redis.call('GET', lock_key(ARGV[rank])) == token then
-    redis.call('DEL', lock_key(ARGV[rank]))
-  end
+  release(ARGV[rank], token)
 end
 """
 )
