@@ -1,7 +1,7 @@
 """Compare the library with its peers, and with the limit of what its stack can do.
 
     python -m benchmarks.compare [--peers cliquet,limit] [--backends postgresql,sqlite,memory]
-        [--rounds 9] [--http | --http-only] [--output FOLDER]
+        [--rounds 9] [--http | --http-only] [--servers gunicorn,granian] [--output FOLDER]
 
 Every operation is run on every peer, in one run and in turn, so that a slow moment of the machine
 meets all of them: what counts are the ratios.
@@ -21,6 +21,7 @@ import in_process  # noqa: E402 (as above)
 import report  # noqa: E402 (as above)
 from databases import running_databases  # noqa: E402 (as above)
 from environments import PEERS, version_of  # noqa: E402 (as above)
+from http_servers import SERVERS  # noqa: E402 (as above)
 
 
 def arguments() -> argparse.Namespace:
@@ -34,13 +35,17 @@ def arguments() -> argparse.Namespace:
         "--backends", default="postgresql,sqlite,memory", type=lambda text: text.split(",")
     )
     parser.add_argument("--rounds", default=9, type=int, help="measurements of each operation")
-    parser.add_argument("--http", action="store_true", help="also over HTTP: gunicorn and wrk")
+    parser.add_argument("--http", action="store_true", help="also over HTTP, with wrk")
     parser.add_argument("--http-only", action="store_true", help="over HTTP alone")
+    parser.add_argument("--servers", default=",".join(SERVERS), type=lambda text: text.split(","))
     parser.add_argument("--output", type=Path, help="folder for figures.json and the charts")
     found = parser.parse_args()
     unknown = set(found.peers) - PEERS.keys()
     if unknown:
         parser.error(f"unknown peers {sorted(unknown)}; there are {', '.join(PEERS)}")
+    unknown = set(found.servers) - set(SERVERS)
+    if unknown:
+        parser.error(f"unknown servers {sorted(unknown)}; there are {', '.join(SERVERS)}")
     return found
 
 
@@ -59,11 +64,14 @@ def main() -> None:
                 if asked.output:
                     report.plot(backend, figures, asked.output)
             if (asked.http or asked.http_only) and http_load.is_possible():
-                served = http_load.compare(asked.peers, backend, databases)
-                print(report.http_table(backend, served))
-                everything[f"{backend} over HTTP"] = served
-                if asked.output and served:
-                    report.plot_http(backend, served, asked.output)
+                by_server = http_load.compare(
+                    asked.peers, asked.servers, backend, databases, asked.rounds
+                )
+                for server, served in by_server.items():
+                    print(report.http_table(backend, server, served))
+                    everything[f"{backend} over HTTP, {server}"] = served
+                    if asked.output:
+                        report.plot_http(backend, server, served, asked.output)
     if asked.output:
         report.write(everything, asked.output)
 

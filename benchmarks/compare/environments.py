@@ -15,8 +15,8 @@ FOLDER = Path(__file__).resolve().parents[2] / ".venv-bench"
 PEERS: dict[str, tuple[str, ...]] = {
     "cliquet": (),
     "limit": (),
-    "kinto": ("kinto[postgresql]", "gunicorn"),
-    "drf": ("djangorestframework", "psycopg2-binary", "gunicorn"),
+    "kinto": ("kinto[postgresql]", "gunicorn", "granian"),
+    "drf": ("djangorestframework", "psycopg2-binary", "gunicorn", "granian"),
     "fastapi": (
         "fastapi",
         "sqlalchemy[asyncio]",
@@ -27,6 +27,7 @@ PEERS: dict[str, tuple[str, ...]] = {
         "uvloop",
         "httptools",
         "gunicorn",
+        "granian",
     ),
 }
 

@@ -1,4 +1,4 @@
-"""The peers over HTTP: two workers of gunicorn, and wrk, which both share the machine.
+"""The peers over HTTP: two workers of a server, and wrk, which both share the machine.
 
 What a request costs the server is the processor time of its processes, whatever wrk and the
 database take meanwhile: it is the figure to trust on a machine that does something else as well.
@@ -7,36 +7,41 @@ database take meanwhile: it is the figure to trust on a machine that does someth
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
-import os
 import re
 import shutil
-import signal
-import socket
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from databases import Databases
 from environments import python_of
+from http_servers import cpu_seconds, resident_mb, served
 from in_process import BACKENDS
-from operations import OPERATIONS, Peer, Sent, record
+from operations import HTTP_OPERATIONS, OPERATIONS, Operation, Peer, Sent
 
 __all__ = ["compare", "is_possible"]
 
 HERE = Path(__file__).resolve().parent
-SECONDS = 3
+SECONDS = 2
+WARM_UP_SECONDS = 1
 CONNECTIONS = 8
+OWN_RECORDS = 64
+"""Of so many records, one after the other is written: two connections never meet at one."""
+
 MOST_FAILED = 0.1
 STATUS = re.compile(r"Non-2xx or 3xx responses: (\d+)")
 RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
 COUNT = re.compile(r"(\d+) requests in")
 P99 = re.compile(r"99%\s+([\d.]+)(us|ms|s)")
+
+Figures = dict[str, float]
 
 
 def is_possible() -> bool:
@@ -47,66 +52,111 @@ def is_possible() -> bool:
     return False
 
 
-def compare(peers: list[str], backend: str, databases: Databases) -> dict[str, Any]:
-    """Return by peer the figures of each operation, and the resident memory of its processes.
+@dataclass
+class Running:
+    """A peer on a server.
 
-    The figures are the requests per second, the 99th percentile of their durations in ms, and the
-    processor time of the server for one, in µs.
+    Attributes
+    ----------
+    pid : number of the first process of the server.
+    figures : of each operation, those of each round.
+    """
+
+    peer: Peer
+    server: str
+    name: str
+    port: int
+    pid: int
+    figures: dict[str, list[Figures]] = field(default_factory=dict)
+
+    def ask(self, sent: Sent) -> tuple[Any, str]:
+        """Return the body and the ETag of an answer, which must have the expected status."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(sent.method, sent.path, sent.body or None, sent.headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        if answer.status != sent.status:
+            what = f"{sent.method} {sent.path} of {self.name} on {self.server}"
+            raise SystemExit(f"{what} is answered {answer.status}: {body[:500]!r}")
+        return json.loads(body) if body else None, answer.headers.get("ETag", "")
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The ids of the records that are read and written."""
+        body, _ = self.ask(next(OPERATIONS[2].requests(self.peer, "", "")))
+        return [row["id"] for row in (body["data"] if self.peer.is_wrapped else body)][:OWN_RECORDS]
+
+    def requests(self, operation: Operation) -> list[Sent]:
+        """Return what the clients send in turn, of which the first is answered as it should be."""
+        headers = next(OPERATIONS[0].requests(self.peer, "", "")).headers
+        _, etag = self.ask(Sent("GET", self.peer.collection, 200, headers=headers))
+        sent = requests_in_turn(operation, self.peer, self.ids, etag)
+        self.ask(sent[0])
+        return sent
+
+
+def requests_in_turn(operation: Operation, peer: Peer, ids: list[str], etag: str) -> list[Sent]:
+    """Return requests on the first of some records, or on one after the other.
+
+    A record is never written twice with the same content, which might be no change.
+    """
+    written = ids if operation.has_own_records else ids[:1]
+    makers = [operation.requests(peer, one, etag) for one in written]
+    return [next(maker) for _ in range(2 * len(ids) // len(makers)) for maker in makers]
+
+
+def compare(
+    peers: list[str], servers: list[str], backend: str, databases: Databases, rounds: int
+) -> dict[str, dict[str, Any]]:
+    """Return by server and peer the figures of each operation, and the workers' resident memory.
+
+    The figures are the medians of the requests per second, of the 99th percentile of their
+    durations in ms, and of the processor time of the server for one, in µs.
     """
     if backend == "memory":
         # Two workers would have two memories.
         return {}
-    return {
-        peer: _measure(peer, backend, databases.url(peer, f"{backend}"))
-        for peer in peers
-        if backend in BACKENDS[peer]
-    }
+    running = []
+    with contextlib.ExitStack() as stack:
+        for name in peers:
+            for server in servers if backend in BACKENDS[name] else ():
+                url = databases.url(f"{name}_{server}", backend)
+                port, pid = stack.enter_context(served(name, server, backend, url))
+                running.append(Running(peer(name), server, name, port, pid))
+        for operation in HTTP_OPERATIONS:
+            _measure(operation, running, backend, databases, rounds)
+        found: dict[str, dict[str, Any]] = {server: {} for server in servers}
+        for one in running:
+            found[one.server][one.name] = {
+                operation: medians(rounds) for operation, rounds in one.figures.items()
+            } | {"resident_mb": resident_mb(one.pid)}
+        return found
 
 
-def _measure(peer_name: str, backend: str, url: str) -> dict[str, Any]:
-    peer = _peer(peer_name)
-    figures: dict[str, Any] = {}
-    with _served(peer_name, backend, url) as (port, pid):
-        base = f"http://127.0.0.1:{port}"
-        made = {}
-        for number in range(200):
-            made, _ = _ask(base, _creation(peer, number))
-        record_id = (made["data"] if peer.is_wrapped else made)["id"]
-        for operation in OPERATIONS:
-            if not operation.is_offered(peer):
-                continue
-            etag = ""
-            if operation.name == "list, 304":
-                headers = next(OPERATIONS[0].requests(peer, "", "")).headers
-                _, etag = _ask(base, Sent("GET", peer.collection, 200, b"", headers))
-            sent = next(operation.requests(peer, record_id, etag))
-            figures[operation.name] = _load(base, sent, pid)
-        figures["resident_mb"] = sum(_resident_mb(one) for one in _children(pid))
-    return figures
+def medians(rounds: list[Figures]) -> Figures:
+    """Return the medians of the figures of all rounds."""
+    return {kind: statistics.median(figures[kind] for figures in rounds) for kind in rounds[0]}
 
 
-def _children(pid: int) -> list[int]:
-    # gunicorn's own process does nothing, and its workers have no processes of their own.
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in text.split()]
+def _measure(
+    operation: Operation, running: list[Running], backend: str, databases: Databases, rounds: int
+) -> None:
+    """Measure one operation of all, by turns."""
+    offering = [(one, one.requests(operation)) for one in running if operation.is_offered(one.peer)]
+    for one, requests in offering:
+        # Caches fill, and connections are made.
+        _load(one, operation, requests, WARM_UP_SECONDS)
+    for turn in range(rounds):
+        for one, requests in offering if turn % 2 else reversed(offering):
+            if backend == "postgresql":
+                databases.tidy(f"{one.name}_{one.server}")
+            figures = _load(one, operation, requests, SECONDS)
+            one.figures.setdefault(operation.name, []).append(figures)
 
 
-def _cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process and its workers have used so far."""
-    ticks = 0
-    for one in (pid, *_children(pid)):
-        # The name of the program, in brackets, may contain anything.
-        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _peer(name: str) -> Peer:
+def peer(name: str) -> Peer:
+    """Return how a peer is spoken to."""
     # Its module needs packages of its own environment.
     program = (
         f"import sys, dataclasses, json; sys.path[:0] = [{str(HERE)!r}, {str(HERE / 'peers')!r}]\n"
@@ -118,101 +168,68 @@ def _peer(name: str) -> Peer:
     return Peer(**json.loads(run.stdout))
 
 
-def _creation(peer: Peer, number: int) -> Sent:
-    headers = next(OPERATIONS[0].requests(peer, "", "")).headers
-    body = json.dumps(peer.body(record(number))).encode()
-    return Sent("POST", peer.collection, 201, body, {**headers, "Content-Type": "application/json"})
-
-
-def _ask(base: str, sent: Sent) -> tuple[Any, str]:
-    request = urllib.request.Request(
-        base + sent.path, sent.body or None, sent.headers, method=sent.method
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.loads(response.read()), response.headers.get("ETag", "")
-
-
-@contextlib.contextmanager
-def _served(peer: str, backend: str, url: str) -> Iterator[tuple[int, int]]:
-    """Serve a peer; give the port, and the number of gunicorn's own process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    worker = ["-k", "uvicorn_worker.UvicornWorker"] if peer == "fastapi" else []
-    command = [python_of(peer), "-W", "ignore", "-m", "gunicorn", "-w", "2", "-b"]
-    command += [f"127.0.0.1:{port}", "--chdir", str(HERE), "--log-level", "error"]
-    environment = {**os.environ, "PEER": peer, "BACKEND": backend, "URL": url}
-    # Tables are made once, before two workers would make them at once.
-    prepare = subprocess.run(
-        [python_of(peer), "-W", "ignore", str(HERE / "serving.py"), peer, backend, url],
-        input="",
-        capture_output=True,
-        text=True,
-    )
-    if prepare.returncode:
-        raise SystemExit(f"{peer} does not start:\n{prepare.stderr[-3000:]}")
-    process = subprocess.Popen(
-        [*command, *worker, "served:app"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=sys.stderr,
-    )
-    try:
-        _wait(port, process)
-        yield port, process.pid
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
-
-
-def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            # gunicorn listens before its workers can answer.
-            time.sleep(2)
-            return
-        time.sleep(0.1)
-    raise SystemExit("gunicorn does not answer")
-
-
-def _load(base: str, sent: Sent, pid: int) -> dict[str, float]:
+def lua(requests: list[Sent]) -> str:
+    """Return the program of wrk that sends requests in turn."""
     headers = "".join(
         f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n"
-        for name, value in sent.headers.items()
+        for name, value in requests[0].headers.items()
     )
-    script = f"wrk.method = {json.dumps(sent.method)}\n{headers}"
-    if sent.body:
-        # A long bracket: nothing in it is read as Lua.
-        script += f"wrk.body = [==[{sent.body.decode()}]==]\n"
+    # A long bracket: nothing in it is read as Lua.
+    lines = "".join(
+        f"  sent[{number}] = wrk.format({json.dumps(one.method)}, {json.dumps(one.path)}, nil,"
+        f" {f'[==[{one.body.decode()}]==]' if one.body else 'nil'})\n"
+        for number, one in enumerate(requests)
+    )
+    return (
+        f"{headers}local sent, turn = {{}}, 0\n"
+        f"init = function(args)\n{lines}end\n"
+        f"request = function()\n  turn = (turn + 1) % {len(requests)}\n  return sent[turn]\nend\n"
+    )
+
+
+def _load(one: Running, operation: Operation, requests: list[Sent], seconds: int) -> Figures:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-        file.write(script)
+        file.write(lua(requests))
         file.flush()
-        before = _cpu_seconds(pid)
+        before = cpu_seconds(one.pid)
         run = subprocess.run(
             [
-                *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--latency"),
-                *("-s", file.name, base + sent.path),
+                *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"),
+                *("-s", file.name, f"http://127.0.0.1:{one.port}"),
             ],
             capture_output=True,
             text=True,
             check=True,
         )
-    spent = _cpu_seconds(pid) - before
-    failed = STATUS.search(run.stdout)
-    rate, late, count = (pattern.search(run.stdout) for pattern in (RATE, P99, COUNT))
+    spent = cpu_seconds(one.pid) - before
+    return figures_of(run.stdout, spent, f"{operation.name}, {one.name} on {one.server}")
+
+
+def figures_of(told: str, spent_seconds: float, who: str) -> Figures:
+    """Return the figures of what wrk has printed.
+
+    Parameters
+    ----------
+    spent_seconds : processor time of the server meanwhile.
+
+    Raises
+    ------
+    SystemExit : more requests have failed than can be explained.
+    """
+    failed = STATUS.search(told)
+    rate, late, count = (pattern.search(told) for pattern in (RATE, P99, COUNT))
     assert rate is not None
     assert late is not None
     assert count is not None
-    if failed and sent.status != 304:
-        told = f"{sent.method} {sent.path}: {failed.group(0)} of {count.group(1)}"
+    if failed:
+        message = f"{who}: {failed.group(0)} of {count.group(1)}"
         # Not all peers are right where two clients write at the same moment.
         if int(failed.group(1)) > MOST_FAILED * int(count.group(1)):
-            raise SystemExit(told)
-        print(told, file=sys.stderr)
+            raise SystemExit(message)
+        print(message, file=sys.stderr)
     unit = {"us": 0.001, "ms": 1.0, "s": 1000.0}[late.group(2)]
     return {
         "per_second": float(rate.group(1)),
         "p99_ms": float(late.group(1)) * unit,
-        "cpu_us": spent / int(count.group(1)) * 1e6,
+        "cpu_us": spent_seconds / int(count.group(1)) * 1e6,
     }

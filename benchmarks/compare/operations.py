@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["OPERATIONS", "Operation", "Peer", "Sent", "record"]
+__all__ = ["HTTP_OPERATIONS", "OPERATIONS", "Operation", "Peer", "Sent", "record"]
 
 RECORD_ID = "8e2f8d2a-5a3c-4a57-9f1a-0b6a54bd0a01"
 CREDENTIALS = "Basic " + base64.b64encode(b"alice:s3cret").decode()
@@ -98,12 +98,14 @@ class Operation:
         that exists, and the ETag of the list.
     is_offered : whether a peer can do it at all.
     calls : how many of them make one measurement.
+    has_own_records : whether clients that do this at the same time have a record each.
     """
 
     name: str
     requests: Requests
     calls: int = 100
     is_offered: Callable[[Peer], bool] = lambda peer: True
+    has_own_records: bool = False
 
 
 def _always(sent: Sent) -> Iterator[Sent]:
@@ -216,4 +218,13 @@ OPERATIONS = (
     Operation("batch of 25 GET", _batch_of_get, calls=4, is_offered=_has_batches),
     Operation("batch of 25 PATCH", _batch_of_patch, calls=4, is_offered=_has_batches),
     Operation("25 new PUT, 25 DELETE", _batches_of_delete, calls=4, is_offered=_has_batches),
+)
+
+# Only clients that write at the same time wait for each other. The last operation is left out: they
+# would delete the records of each other.
+HTTP_OPERATIONS = (
+    *OPERATIONS[:8],
+    Operation("PUT, own records", _put, has_own_records=True),
+    Operation("PATCH, own records", _patch, has_own_records=True),
+    *OPERATIONS[8:-1],
 )

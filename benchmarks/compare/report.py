@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from in_process import Figures
-from operations import OPERATIONS
+from operations import HTTP_OPERATIONS, OPERATIONS
 
 __all__ = ["http_table", "plot", "plot_http", "summary", "table", "write"]
 
@@ -92,18 +92,18 @@ def table(backend: str, figures: dict[str, Figures]) -> str:
     return "\n".join(lines)
 
 
-def http_table(backend: str, served: dict[str, Any]) -> str:
-    """Return what was measured over HTTP as text."""
+def http_table(backend: str, server: str, served: dict[str, Any]) -> str:
+    """Return what was measured over HTTP on one server as text."""
     if not served:
         return ""
     peers = list(served)
     lines = [
         "",
-        f"{backend}, over HTTP (gunicorn, two workers; wrk):"
+        f"{backend}, over HTTP ({server}, two workers; wrk):"
         " requests per second / p99 in ms / µs of the server's processor time",
         f"{'':30}" + "".join(f"{peer:>22}" for peer in peers),
     ]
-    for operation in OPERATIONS:
+    for operation in HTTP_OPERATIONS:
         cells = []
         for figures in served.values():
             found = figures.get(operation.name)
@@ -120,7 +120,7 @@ def http_table(backend: str, served: dict[str, Any]) -> str:
     if "cliquet" in served and others:
         lines += ["", "requests per second of cliquet, divided by those of"]
         lines.append(f"{'':30}{'':22}" + "".join(f"{peer:>22}" for peer in others))
-        for operation in OPERATIONS:
+        for operation in HTTP_OPERATIONS:
             ours = served["cliquet"].get(operation.name)
             theirs = [served[peer].get(operation.name) for peer in others]
             cells = [
@@ -138,7 +138,7 @@ def _bars(bars: dict[str, dict[str, float]], unit: str, title: str, path: Path) 
     path.parent.mkdir(parents=True, exist_ok=True)
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
-    names = [operation.name for operation in OPERATIONS]
+    names = [one.name for one in HTTP_OPERATIONS if any(one.name in bar for bar in bars.values())]
     width = 0.8 / len(bars)
     for number, (peer, values) in enumerate(bars.items()):
         offered = [(place, name) for place, name in enumerate(names) if name in values]
@@ -166,18 +166,18 @@ def plot(backend: str, figures: dict[str, Figures], folder: Path) -> None:
     _bars(bars, "µs of processor time", title, folder / f"cpu-{backend}.svg")
 
 
-def plot_http(backend: str, served: dict[str, Any], folder: Path) -> None:
-    """Write a chart of the requests per second over HTTP: ``http-<backend>.svg``."""
+def plot_http(backend: str, server: str, served: dict[str, Any], folder: Path) -> None:
+    """Write a chart of the requests per second: ``http-<backend>-<server>.svg``."""
     bars = {
         peer: {
             operation.name: figures[operation.name]["per_second"]
-            for operation in OPERATIONS
+            for operation in HTTP_OPERATIONS
             if operation.name in figures
         }
         for peer, figures in served.items()
     }
-    title = f"gunicorn with two workers, {backend}"
-    _bars(bars, "requests per second", title, folder / f"http-{backend}.svg")
+    title = f"{server} with two workers, {backend}"
+    _bars(bars, "requests per second", title, folder / f"http-{backend}-{server}.svg")
 
 
 def write(everything: dict[str, object], folder: Path) -> None:
