@@ -116,6 +116,11 @@ def http_table(backend: str, server: str, served: dict[str, Any]) -> str:
         lines.append(f"{operation.name:30}" + "".join(cells))
     cells = [f"{figures['resident_mb']:22.0f}" for figures in served.values()]
     lines.append(f"{'resident, MB, both workers':30}" + "".join(cells))
+    for peer, figures in served.items():
+        shares = {one.name: figures.get(one.name, {}).get("failed", 0.0) for one in HTTP_OPERATIONS}
+        lines += [
+            f"{name}: {share:.1%} of {peer} failed" for name, share in shares.items() if share
+        ]
     others = [peer for peer in peers if peer != "cliquet"]
     if "cliquet" in served and others:
         lines += ["", "requests per second of cliquet, divided by those of"]

@@ -109,12 +109,12 @@ def test_wrk_sends_the_requests_in_turn(
 def test_figures_are_those_that_wrk_prints() -> None:
     figures = http_load.figures_of(TOLD.format(failed=200), 0.5, "PUT")
 
-    assert figures == {"per_second": 1000.0, "p99_ms": 1.5, "cpu_us": 250.0}
+    assert figures == {"per_second": 1000.0, "p99_ms": 1.5, "cpu_us": 250.0, "failed": 0.1}
 
 
-def test_more_failures_than_a_tenth_end_the_comparison() -> None:
-    with pytest.raises(SystemExit, match="PUT: Non-2xx or 3xx responses: 201 of 2000"):
-        http_load.figures_of(TOLD.format(failed=201), 0.5, "PUT")
+def test_more_failures_than_half_end_the_comparison() -> None:
+    with pytest.raises(SystemExit, match="PUT: 60% of the requests failed"):
+        http_load.figures_of(TOLD.format(failed=1200), 0.5, "PUT")
 
 
 def test_rounds_of_all_take_turns_and_give_medians(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,11 +149,11 @@ def test_granian_is_told_what_the_command_tells_it(
     assert {f"--interface={interface}", "--workers=2"} <= set(options)
 
 
-def test_table_has_the_ratios_of_one_server() -> None:
-    figures = {"per_second": 400.0, "p99_ms": 1.0, "cpu_us": 2.0}
+def test_table_has_the_ratios_and_failures_of_one_server() -> None:
+    figures = {"per_second": 400.0, "p99_ms": 1.0, "cpu_us": 2.0, "failed": 0.0}
     served = {
         "cliquet": {"hello": figures, "PUT, own records": figures, "resident_mb": 90.0},
-        "kinto": {"hello": figures | {"per_second": 100.0}, "resident_mb": 120.0},
+        "kinto": {"hello": figures | {"per_second": 100.0, "failed": 0.03}, "resident_mb": 120.0},
     }
 
     lines = report.http_table("sqlite", "granian", served).splitlines()
@@ -163,7 +163,11 @@ def test_table_has_the_ratios_of_one_server() -> None:
         ["400/1.0/2", "-"],
         ["records", "-"],
     ]
-    assert [line.split()[-1] for line in lines if line.startswith("hello")] == ["100/1.0/2", "4.00"]
+    assert [line for line in lines if "failed" in line] == ["hello: 3.0% of kinto failed"]
+    assert [line.split()[-1] for line in lines if line.startswith("hello ")] == [
+        "100/1.0/2",
+        "4.00",
+    ]
 
 
 @pytest.mark.slow
