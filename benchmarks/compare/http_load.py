@@ -149,12 +149,15 @@ def _measure(
     offering = [(one, one.requests(operation)) for one in running if operation.is_offered(one.peer)]
     for one, requests in offering:
         # Caches fill, and connections are made.
-        _load(one, operation, requests, WARM_UP_SECONDS)
+        _wrk(one.port, requests, WARM_UP_SECONDS)
     for turn in range(rounds):
         for one, requests in offering if turn % 2 else reversed(offering):
             if backend == "postgresql":
                 databases.tidy(f"{one.name}_{one.server}")
-            figures = _load(one, operation, requests, SECONDS)
+            before = cpu_seconds(one.pid)
+            told = _wrk(one.port, requests, SECONDS)
+            spent = cpu_seconds(one.pid) - before
+            figures = figures_of(told, spent, f"{operation.name}, {one.name} on {one.server}")
             one.figures.setdefault(operation.name, []).append(figures)
 
 
@@ -190,22 +193,21 @@ def lua(requests: list[Sent]) -> str:
     )
 
 
-def _load(one: Running, operation: Operation, requests: list[Sent], seconds: int) -> Figures:
+def _wrk(port: int, requests: list[Sent], seconds: int) -> str:
+    """Send requests in turn for some seconds; return what wrk tells."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(lua(requests))
         file.flush()
-        before = cpu_seconds(one.pid)
         run = subprocess.run(
             [
                 *("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"),
-                *("-s", file.name, f"http://127.0.0.1:{one.port}"),
+                *("-s", file.name, f"http://127.0.0.1:{port}"),
             ],
             capture_output=True,
             text=True,
             check=True,
         )
-    spent = cpu_seconds(one.pid) - before
-    return figures_of(run.stdout, spent, f"{operation.name}, {one.name} on {one.server}")
+    return run.stdout
 
 
 def figures_of(told: str, spent_seconds: float, who: str) -> Figures:
@@ -217,20 +219,21 @@ def figures_of(told: str, spent_seconds: float, who: str) -> Figures:
 
     Raises
     ------
-    SystemExit : more requests have failed than can be explained.
+    SystemExit : more requests have failed than can be explained, or none was answered.
     """
     rate, late, count = (pattern.search(told) for pattern in (RATE, P99, COUNT))
     assert rate is not None
     assert late is not None
     assert count is not None
+    answered = int(count.group(1))
     found = STATUS.search(told)
-    failed = int(found.group(1)) / int(count.group(1)) if found else 0.0
-    if failed > MOST_FAILED:
-        raise SystemExit(f"{who}: {failed:.0%} of the requests failed")
+    failed = int(found.group(1)) if found else 0
+    if failed >= MOST_FAILED * answered:
+        raise SystemExit(f"{who}: {failed} of {answered} requests failed")
     unit = {"us": 0.001, "ms": 1.0, "s": 1000.0}[late.group(2)]
     return {
         "per_second": float(rate.group(1)),
         "p99_ms": float(late.group(1)) * unit,
-        "cpu_us": spent_seconds / int(count.group(1)) * 1e6,
-        "failed": failed,
+        "cpu_us": spent_seconds / answered * 1e6,
+        "failed": failed / answered,
     }

@@ -93,17 +93,15 @@ def test_wrk_sends_the_requests_in_turn(
 ) -> None:
     port, requests = received
     monkeypatch.setattr(http_load, "CONNECTIONS", 1)
-    monkeypatch.setattr(http_load, "cpu_seconds", lambda pid: 0.0)
-    running = http_load.Running(PEER, "server", "peer", port, 0)
     bodies = [rb'{"a":"\u00e8 0"}', rb'{"a":"\u00e8 1"}']
     sent = [Sent("PUT", "/a?b=c", 200, body, {"If-Match": '"8"'}) for body in bodies]
 
-    figures = http_load._load(running, BY_NAME["PUT"], sent, 1)
+    told = http_load._wrk(port, sent, 1)
 
     assert {request[:2] for request in requests} == {('"8"', "/a?b=c")}
     assert {body for _, _, body in requests[:2]} == set(bodies)
     assert all(one[2] != other[2] for one, other in itertools.pairwise(requests))
-    assert figures["per_second"] > 0
+    assert http_load.figures_of(told, 1.0, "PUT")["failed"] == 0
 
 
 def test_figures_are_those_that_wrk_prints() -> None:
@@ -113,28 +111,38 @@ def test_figures_are_those_that_wrk_prints() -> None:
 
 
 def test_more_failures_than_half_end_the_comparison() -> None:
-    with pytest.raises(SystemExit, match="PUT: 60% of the requests failed"):
+    with pytest.raises(SystemExit, match="PUT: 1200 of 2000 requests failed"):
         http_load.figures_of(TOLD.format(failed=1200), 0.5, "PUT")
 
 
 def test_rounds_of_all_take_turns_and_give_medians(monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[str] = []
+    order: list[int] = []
     running = [
-        SimpleNamespace(name=name, server="granian", peer=PEER, figures={}, requests=lambda one: [])
-        for name in ("a", "b")
+        SimpleNamespace(
+            peer=PEER,
+            name="",
+            server="",
+            port=port,
+            pid=0,
+            figures={},
+            requests=lambda operation: [],
+        )
+        for port in (1, 2)
     ]
 
-    def load(one: SimpleNamespace, operation: object, requests: object, seconds: int) -> object:
-        order.append(one.name)
-        return {"per_second": float(len(order))}
+    def wrk(port: int, requests: object, seconds: int) -> str:
+        order.append(port)
+        return TOLD.format(failed=0)
 
-    monkeypatch.setattr(http_load, "_load", load)
+    monkeypatch.setattr(http_load, "_wrk", wrk)
+    monkeypatch.setattr(http_load, "cpu_seconds", lambda pid: len(order) ** 2)
 
     http_load._measure(BY_NAME["PUT"], running, "sqlite", None, 3)
 
-    # The first two are to warm up.
-    assert "".join(order) == "ab" + "ba" + "ab" + "ba"
-    assert http_load.medians(running[0].figures["PUT"]) == {"per_second": 5.0}
+    # The first two are to warm up. Each takes two seconds more than the one before.
+    assert order == [1, 2, 2, 1, 1, 2, 2, 1]
+    assert [one["cpu_us"] for one in running[0].figures["PUT"]] == [3500, 4500, 7500]
+    assert http_load.medians(running[0].figures["PUT"])["cpu_us"] == 4500
 
 
 @pytest.mark.parametrize(("peer", "interface"), [("drf", "wsgi"), ("fastapi", "asgi")])
