@@ -25,7 +25,7 @@ from databases import Databases
 from environments import python_of
 from http_servers import cpu_seconds, resident_mb, served
 from in_process import BACKENDS
-from operations import HTTP_OPERATIONS, OPERATIONS, Operation, Peer, Sent
+from operations import HTTP_OPERATIONS, PAGE, Operation, Peer, Sent
 
 __all__ = ["compare", "is_possible"]
 
@@ -87,16 +87,19 @@ class Running:
     @cached_property
     def ids(self) -> list[str]:
         """The ids of the records that are read and written."""
-        body, _ = self.ask(next(OPERATIONS[2].requests(self.peer, "", "")))
+        body, _ = self._page()
         return [row["id"] for row in (body["data"] if self.peer.is_wrapped else body)][:OWN_RECORDS]
 
     def requests(self, operation: Operation) -> list[Sent]:
         """Return what the clients send in turn, of which the first is answered as it should be."""
-        headers = next(OPERATIONS[0].requests(self.peer, "", "")).headers
-        _, etag = self.ask(Sent("GET", self.peer.collection, 200, headers=headers))
+        _, etag = self._page()
         sent = requests_in_turn(operation, self.peer, self.ids, etag)
         self.ask(sent[0])
         return sent
+
+    def _page(self) -> tuple[Any, str]:
+        # The whole list becomes long, and its ETag is the same.
+        return self.ask(next(PAGE.requests(self.peer, "", "")))
 
 
 def requests_in_turn(operation: Operation, peer: Peer, ids: list[str], etag: str) -> list[Sent]:
@@ -166,7 +169,7 @@ def _measure(
 
 
 def _settle(pid: int) -> None:
-    """Wait until a server has answered also what wrk did not wait for, so that it disturbs nobody."""
+    """Wait until a server has answered what wrk did not wait for: it would disturb the next."""
     for _ in range(50):
         before = cpu_seconds(pid)
         time.sleep(0.1)

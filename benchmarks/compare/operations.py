@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["HTTP_OPERATIONS", "OPERATIONS", "Operation", "Peer", "Sent", "record"]
+__all__ = ["HTTP_OPERATIONS", "OPERATIONS", "PAGE", "Operation", "Peer", "Sent", "record"]
 
 RECORD_ID = "8e2f8d2a-5a3c-4a57-9f1a-0b6a54bd0a01"
 CREDENTIALS = "Basic " + base64.b64encode(b"alice:s3cret").decode()
@@ -204,10 +204,11 @@ def _has_batches(peer: Peer) -> bool:
     return peer.batch is not None
 
 
+PAGE = Operation("list of 100", _list, calls=40)
 OPERATIONS = (
     Operation("hello", _hello),
     Operation("GET one", _get),
-    Operation("list of 100", _list, calls=40),
+    PAGE,
     Operation("list, 304", _unchanged, is_offered=lambda peer: peer.has_conditional_lists),
     Operation("filtered, sorted list of 20", _filtered, calls=60),
     Operation("POST", _post),
