@@ -17,10 +17,10 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from cliquet.connections.attempts import result_of
-from cliquet.connections.sql import Session, SQLClient
+from cliquet.connections.sql import Parameters, Session, SQLClient
 from cliquet.connections.sqlite.connection import (
     CACHED_STATEMENTS,
     Connection,
@@ -95,6 +95,8 @@ class SQLiteClient(SQLClient):
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
             path = Path(folder) / "private.db"
         self.path = path
+        # Each loan looks at the file, and to make a text of the path would cost it two calls.
+        self._place = str(path)
         self.busy_timeout_seconds = busy_timeout_seconds
         self.timeout_setting = timeout_setting
         self._translated_errors = errors_within(timeout_setting)
@@ -148,17 +150,23 @@ class SQLiteClient(SQLClient):
         in_use = len(self._lent)
         return PoolStatus(in_use, in_use + len(self._idle))
 
+    def rows(self, statement: str, parameters: Parameters = (), *, raw: bool = False) -> list[Any]:
+        # Most requests send one such query, and a session for it costs as much as to run it.
+        connection = self._take()
+        try:
+            return connection.execute(connection.translated(statement), parameters).fetchall()
+        except Exception:
+            # As for a session.
+            with connection.translated_errors:
+                raise
+        finally:
+            self._give_back(connection)
+
     def _lend(self, *, is_autocommit: bool) -> Session:
-        if not self._is_ready:
-            self._make_ready()
-        elif identity(self.path) != self._identity:
-            self._take_other_file()
         if is_autocommit:
-            connection = self._connection()
-            connection.be_patient(self._patience_seconds())
-            session = SQLiteSession(connection, is_autocommit=True)
-        else:
-            session = self._lend_to_writer()
+            return SQLiteSession(self._take(), is_autocommit=True)
+        self._look_at_file()
+        session = self._lend_to_writer()
         self._lent.add(session.connection)
         return session
 
@@ -171,6 +179,26 @@ class SQLiteClient(SQLClient):
             session.connection.be_patient(0.0)
             before = session.version()
             result_of(lambda: (session.can_write() or session.version() != before) or None)
+
+    def _look_at_file(self) -> None:
+        """Make sure that new connections, and those that are idle, are those of the present file.
+
+        Raises
+        ------
+        BackendError : there is no file, or it is not a file of this service.
+        """
+        if not self._is_ready:
+            self._make_ready()
+        elif identity(self._place) != self._identity:
+            self._take_other_file()
+
+    def _take(self) -> Connection:
+        """Return a connection for statements that commit by themselves."""
+        self._look_at_file()
+        connection = self._connection()
+        connection.be_patient(self._patience_seconds())
+        self._lent.add(connection)
+        return connection
 
     def _patience_seconds(self) -> float:
         return self.busy_timeout_seconds if scope.has_time_limits() else _PATIENCE_SECONDS
@@ -201,8 +229,10 @@ class SQLiteClient(SQLClient):
         assert isinstance(session, SQLiteSession)  # noqa: S101 - lent by this client
         if not session.is_autocommit:
             self._writer.release()
-        self._lent.discard(session.connection)
-        connection = session.connection
+        self._give_back(session.connection)
+
+    def _give_back(self, connection: Connection) -> None:
+        self._lent.discard(connection)
         if connection.in_transaction or connection.is_worn or connection.identity != self._identity:
             connection.close()
             return

@@ -24,7 +24,7 @@ Identity = tuple[int, int]
 _PRIVATE_MODE: Final = 0o600
 
 
-def identity(path: Path) -> Identity | None:
+def identity(path: Path | str) -> Identity | None:
     """Return the identity of the file at a path, or ``None`` if there is no file."""
     try:
         found = os.stat(path)

@@ -140,7 +140,8 @@ class RelationalPermission(PermissionBase):
         return SelectedIds(self.client, *queries, replica=self.replica, read=self._rows)
 
     def select_aces(self, object_id: str) -> ACEQuery:
-        return SelectedACEs(self.client, ACES, (object_id,))
+        # The class itself would be called through a function in Python, in each read.
+        return tuple.__new__(SelectedACEs, (self.client, ACES, (object_id,), None))
 
     def get_accessible_objects(
         self,

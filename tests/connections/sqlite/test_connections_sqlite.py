@@ -226,6 +226,19 @@ def test_an_error_of_the_database_is_a_backend_error(client: SQLiteClient) -> No
     add(client, "a")
 
 
+@pytest.mark.clause("B-2.5")
+def test_a_single_query_gives_its_connection_back_whatever_happens(client: SQLiteClient) -> None:
+    add(client, "a")
+
+    with pytest.raises(BackendError) as caught:
+        client.rows("SELECT nonsense")
+
+    assert isinstance(caught.value.original, sqlite3.OperationalError)
+    assert client.pool_status() == (0, 1)
+    assert client.rows("SELECT 1 WHERE %s = %s", ("a", "a")) == [(1,)]
+    assert client.pool_status() == (0, 1)
+
+
 @pytest.mark.clause("B-2.5", "E-1.3")
 def test_a_file_of_another_kind_is_a_backend_error(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
