@@ -22,7 +22,7 @@ from cliquet.monitoring import logs
 from cliquet.resource import anchors, departed_list, headers, horizon, pagination, refusals, totals
 from cliquet.resource.hook_results import as_body
 from cliquet.resource.listing_query import reserved_fields
-from cliquet.resource.sent_parameters import sent_parameters
+from cliquet.resource.sent_parameters import sent_pairs, sent_parameters
 from cliquet.resource.writing import atomically
 from cliquet.security.sent_headers import sends_condition, sent
 from cliquet.storage import Filter, Sort
@@ -313,7 +313,7 @@ def page_token(
 
 def next_page_url(request: Request, *, limit: int, token: str) -> str:
     """Return the absolute URL of the page with a token (H-14.5)."""
-    query = pagination.next_page_query(request.GET.items(), limit=limit, token=token)
+    query = pagination.next_page_query(sent_pairs(request), limit=limit, token=token)
     return f"{urls.without_query(request)}?{query}"
 
 

@@ -12,13 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPPreconditionFailed
-from webob.request import BaseRequest
 
 from cliquet import errors, settings, utils
 from cliquet.resource import anchors, pagination, querystring, refusals, strict_filters
 from cliquet.resource.bounds import Bounds
 from cliquet.resource.parameters import InvalidParameter
-from cliquet.resource.sent_parameters import sent_parameters
+from cliquet.resource.sent_parameters import Pair, sent_pairs, sent_parameters
 from cliquet.storage import Filter, Sort
 from cliquet.storage.query import COMPARISON, PaginationRule
 
@@ -49,17 +48,18 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
     ----------
     queryparams : parameters to read instead of the query string of the request.
     """
-    params = queryparams
-    if params is None:
+    if queryparams is None:
         # A name may be there several times.
-        has_query = not _has_no_query(resource.request)
-        params = resource.request.GET if has_query else {}
+        params: Any = sent_parameters(resource.request)
+        pairs = sent_pairs(resource.request)
+    else:
+        params, pairs = queryparams, list(queryparams.items())
     model = resource.model
     declared = [node.name for node in resource._schema.children]
     own = resource.query_parameters
     try:
         found = querystring.parse_filters(
-            _without(params, own),
+            _without(pairs, own),
             is_known_field=partial(_is_known_path, resource),
             id_field=model.id_field,
             modified_field=model.modified_field,
@@ -70,7 +70,7 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
         if params and _is_strict(resource):
             strict_filters.check_names(params, (*strict_filters.OF_LISTS, *own))
             strict_filters.check_sort(params.get("_sort"), partial(_is_known_path, resource))
-            strict_filters.check_filters(_without(params, own), resource._schema, declared)
+            strict_filters.check_filters(_without(pairs, own), resource._schema, declared)
     except InvalidParameter as error:
         refusals.raise_invalid_parameter(resource.request, error)
     if found.deprecated_to:
@@ -78,15 +78,9 @@ def filters(resource: UserResource, queryparams: Any = None) -> list[Filter]:
     return found.filters
 
 
-def _has_no_query(request: Any) -> bool:
-    # WebOb makes a dictionary of an empty query string too.
-    return isinstance(request, BaseRequest) and not request.environ.get("QUERY_STRING")
-
-
-def _without(params: Any, own: Collection[str]) -> Iterable[tuple[str, str]]:
+def _without(pairs: Iterable[Pair], own: Collection[str]) -> Iterable[Pair]:
     """Return the parameters that the code of a resource does not read itself."""
-    items: Iterable[tuple[str, str]] = params.items()
-    return [one for one in items if one[0] not in own] if own else items
+    return [one for one in pairs if one[0] not in own] if own else pairs
 
 
 def own_filters(resource: UserResource) -> list[Filter]:

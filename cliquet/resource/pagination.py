@@ -88,7 +88,8 @@ def encode_token(
             values[item.field] = value
     content: dict[str, Any] = {"last_record": values, "offset": offset}
     if counted is not None:
-        content["total"] = counted
+        # A list is written at once, and what is derived from a tuple is not.
+        content["total"] = list(counted)
     return base64.b64encode(jsonio.dumps(content)).decode("ascii")
 
 

@@ -122,9 +122,10 @@ def _digest(resource: UserResource, filters: Sequence[Filter]) -> str | None:
     if not all(_is_plain(item.value) for item in filters):
         return None
     model = resource.model
+    # The property `name` of an enumeration is two functions in Python.
     content = [
         *(model.collection_id, str(model.parent_id)),
-        *((item.field, item.operator.name, item.value) for item in filters),
+        *((item.field, item.operator._name_, item.value) for item in filters),
     ]
     return hashlib.blake2b(jsonio.dumps(content), digest_size=8).hexdigest()
 

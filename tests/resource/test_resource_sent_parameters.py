@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from pyramid.request import Request
 
-from cliquet.resource.sent_parameters import sent_parameters
+from cliquet.resource.sent_parameters import sent_pairs, sent_parameters
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,26 @@ def test_the_last_value_of_each_name_counts(query: str, parameters: dict[str, st
     assert all(request.GET[name] == value for name, value in parameters.items())
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "_limit=5&size=1&size=2",
+        "name=C%C3%A8pe&_sort=-name",
+        "name=Death+cap",
+        "size=1;name=Cep",
+        "_since&&name==a=b&=nothing&",
+        "&",
+        "name=~'()*,-_.!$:@/?",
+    ],
+)
+def test_the_pairs_are_those_of_webob_in_their_order(query: str) -> None:
+    request = Request.blank("/v0/mushrooms")
+    request.environ["QUERY_STRING"] = query
+
+    assert list(sent_pairs(request)) == list(request.GET.items())
+
+
 def test_another_query_string_has_other_parameters() -> None:
     request = Request.blank("/v0/mushrooms?_limit=5")
     assert sent_parameters(request) == {"_limit": "5"}
@@ -39,4 +59,7 @@ def test_another_query_string_has_other_parameters() -> None:
 def test_the_mock_of_an_application_has_those_that_it_was_given() -> None:
     given = {"_limit": "5"}
 
-    assert sent_parameters(SimpleNamespace(GET=given)) is given
+    request = SimpleNamespace(GET=given)
+
+    assert sent_parameters(request) is given
+    assert sent_pairs(request) == [("_limit", "5")]
