@@ -31,6 +31,7 @@ from cliquet.views.batch_lent import give_own_body, lent
 from cliquet.web import endpoints, registrations, rendering, urls
 from cliquet.web import requests as http
 from cliquet.web.bodies import give_body
+from cliquet.web.plain_responses import PLAIN_CLASSES
 
 __all__ = ["Run", "Told", "is_left_alone"]
 
@@ -236,7 +237,7 @@ def _most_bytes(records: Sequence[Record]) -> int:
 def is_left_alone(request: Request, response: Response) -> bool:
     """Return whether only the library takes part in a request, and it has no conditions."""
     registry = request.registry
-    if endpoints.repeat_of(request) is None or response.__class__ is not Response:
+    if endpoints.repeat_of(request) is None or response.__class__ not in PLAIN_CLASSES:
         return False
     _, resource = request.cornice_args
     return (

@@ -27,6 +27,7 @@ from cliquet.monitoring import logs
 from cliquet.security.authentication import SecurityPolicy
 from cliquet.web import answering, dispatch, inherited, registrations, urls
 from cliquet.web.bodies import give_body
+from cliquet.web.plain_responses import PLAIN_CLASSES
 
 __all__ = ["Likeness", "Likenesses", "Place"]
 
@@ -162,7 +163,7 @@ class Likenesses:
             or kind is None
             or registered is None
             or not registered.tells_once
-            or response.__class__ is not Response
+            or response.__class__ not in PLAIN_CLASSES
             or way.route.route.predicates
             or self._is_mounted
         ):

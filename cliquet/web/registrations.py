@@ -29,7 +29,6 @@ from pyramid.events import (
 from pyramid.interfaces import IRendererFactory, IResponse, IResponseFactory
 from pyramid.registry import Registry
 from pyramid.request import Request, apply_request_extensions
-from pyramid.response import Response
 from pyramid.util import InstancePropertyHelper
 from pyramid_multiauth import MultiAuthPolicySelected
 from zope.interface import implementedBy
@@ -37,6 +36,7 @@ from zope.interface import implementedBy
 from cliquet import settings
 from cliquet.core import announcing
 from cliquet.web import root_again
+from cliquet.web.plain_responses import new_response
 
 __all__ = [
     "PLAIN_RESPONSE",
@@ -45,7 +45,6 @@ __all__ = [
     "are_endpoints_compiled",
     "extend",
     "includeme",
-    "new_response",
     "of",
 ]
 
@@ -227,23 +226,7 @@ def _undecorated(subscriber: Subscriber) -> Subscriber:
     return subscriber if given.__hash__ is None else given
 
 
-# What WebOb makes of the arguments of a response. It asks for all that it knows of, each time.
-_MADE = vars(Response(headerlist=[], app_iter=[]))
-
-
-def new_response(headers: list[tuple[str, str]], pieces: list[bytes]) -> Response:
-    """Return a response with the status 200.
-
-    Parameters
-    ----------
-    headers : all of its headers; those of its body too.
-    """
-    response = Response.__new__(Response)
-    response.__dict__.update(_MADE, _headerlist=headers, _app_iter=pieces)
-    return response
-
-
-class _PlainResponse(reify):  # type: ignore[misc]  # Pyramid has no types
+class _MadeResponse(reify):  # type: ignore[misc]  # Pyramid has no types
     """The response of a request, as Pyramid makes it, with fewer questions."""
 
     def __get__(self, request: Any, owner: Any = None) -> Any:
@@ -260,7 +243,7 @@ class _PlainResponse(reify):  # type: ignore[misc]  # Pyramid has no types
 
 
 _PYRAMID_RESPONSE = Request.response
-PLAIN_RESPONSE = _PlainResponse(_PYRAMID_RESPONSE.wrapped)
+PLAIN_RESPONSE = _MadeResponse(_PYRAMID_RESPONSE.wrapped)
 """The attribute ``response`` of the requests of an application."""
 
 

@@ -13,6 +13,7 @@ from cliquet.core import jsonio
 from cliquet.core.view_places import view_of
 from cliquet.errors import JSON_CONTENT_TYPE
 from cliquet.web import registrations, requests
+from cliquet.web.plain_responses import PLAIN_CLASSES, new_response
 
 __all__ = [
     "IS_COMPILED",
@@ -67,7 +68,7 @@ def has_plain_response(request: Request) -> bool:
     response = request.__dict__.get("response")
     if response is None:
         return getattr(type(request), "response", None) in _MADE_RESPONSES
-    return response.__class__ is Response
+    return response.__class__ in PLAIN_CLASSES
 
 
 def with_json(request: Request, text: bytes) -> Response:
@@ -98,7 +99,7 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
             is_untouched = (
                 response is None and getattr(type(request), "response", None) in _MADE_RESPONSES
             )
-            if is_untouched or response.__class__ is Response:
+            if is_untouched or response.__class__ in PLAIN_CLASSES:
                 # This is `_remembered`.
                 text = text_of(request, value)
                 if getattr(request, "parent", None) is not None:
@@ -110,9 +111,9 @@ def response_of(value: Any, request: Request, info: Any) -> Any:
                     ("Content-Length", str(len(text))),
                 ]
                 # It is the response of the request for all code that comes later.
-                attributes["response"] = response = registrations.new_response(headers, [text])
+                attributes["response"] = response = new_response(headers, [text])
                 return response
-    elif value.__class__ is Response:
+    elif value.__class__ in PLAIN_CLASSES:
         return value
     response = registry.queryAdapterOrSelf(value, IResponse)
     if response is not None:
