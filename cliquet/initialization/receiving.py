@@ -110,6 +110,12 @@ def _bounded_policy(policy: ExecutionPolicy) -> ExecutionPolicy:
     """Return an execution policy whose requests have no larger body than the settings allow."""
 
     def bounded_policy(environ: dict[str, Any], router: Any) -> Response:
+        length = environ.get("CONTENT_LENGTH")
+        if length == "0" or not (length or environ.get("wsgi.input_terminated")):
+            # Most requests have no body, which no limit concerns.
+            environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(), "0"
+            environ["webob.is_body_seekable"] = True
+            return policy(environ, router)
         size = _bound_body(environ, settings.read(router.registry.settings, "max_body_bytes"))
         try:
             return policy(environ, router)
@@ -136,6 +142,8 @@ def _free_body(environ: dict[str, Any], body_bytes: int) -> None:
 def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
     """Keep a body of at most `limit` bytes in memory; drop a larger one, and mark the request.
 
+    The body has a length, or it is sent in chunks.
+
     Returns
     -------
     The size of a body that must be freed after the request, in bytes; 0 for small ones.
@@ -152,11 +160,9 @@ def _bound_body(environ: dict[str, Any], limit: int | None) -> int:
         if size > bound:
             _drop_body(environ, bound)
             return 0
-    elif environ.get("wsgi.input_terminated"):
+    else:
         # The body is sent in chunks, so that its size is unknown before it has been read.
         size = bound + 1
-    else:
-        size, length = 0, "0"
     # A body of known length is read at once if the server has it: pieces would be a second copy.
     piece_bytes = size if length else _PIECE_BYTES
     body = b"".join(_pieces(environ["wsgi.input"], size, piece_bytes)) if size else b""

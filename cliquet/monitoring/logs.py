@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from functools import partial
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from cliquet.monitoring import entries, field_bounds
@@ -50,7 +49,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Context
 
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+# A plain dictionary, because each request copies it, and a proxy takes four times as long.
+_NOTHING: Mapping[str, Any] = {}
 
 
 class LogContext(NamedTuple):

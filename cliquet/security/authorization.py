@@ -185,7 +185,8 @@ class RouteFactory(SharedListing, UndecidedPut):
         if not hasattr(service, "viewset") or not hasattr(service, "resource"):
             return
         name = getattr(service, "resource_name", None)
-        attribute = getattr(type(request), "current_resource_name", None)
+        # A look-up in the class itself would call the function of the attribute.
+        attribute = vars(type(request)).get("current_resource_name")
         if isinstance(name, str) and getattr(attribute, "function", None) is _NAMES_RESOURCE:
             # This is what the attribute would find out, by another search for the service.
             request.__dict__.setdefault("current_resource_name", name)

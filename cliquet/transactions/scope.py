@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from transaction import Transaction
 
@@ -37,14 +37,11 @@ __all__ = [
 T = TypeVar("T")
 
 
-class _Waiting:
+class _Waiting(NamedTuple):
     """Stands for the transaction of a request that begins when somebody needs it."""
 
-    __slots__ = ("begin", "owner")
-
-    def __init__(self, begin: Callable[[], Transaction], owner: object) -> None:
-        self.begin = begin
-        self.owner = owner
+    begin: Callable[[], Transaction]
+    owner: object
 
 
 _transaction: ContextVar[Transaction | _Waiting | None] = ContextVar(
@@ -94,7 +91,8 @@ def wait(begin: Callable[[], Transaction], owner: object = None) -> None:
     begin : begins the transaction, calls :func:`enter`, and returns it.
     owner : the request, if nobody of the application sees its response before the commit.
     """
-    _transaction.set(_Waiting(begin, owner))
+    # The class itself would be called through a function in Python, in each request.
+    _transaction.set(tuple.__new__(_Waiting, (begin, owner)))
 
 
 def is_waiting() -> bool:
@@ -197,9 +195,8 @@ def without_time_limits() -> Iterator[None]:
         _time_limits.reset(token)
 
 
-def has_time_limits() -> bool:
-    """Return whether the time limits of the settings apply now."""
-    return _time_limits.get()
+has_time_limits: Callable[[], bool] = _time_limits.get
+"""Return whether the time limits of the settings apply now."""
 
 
 def leave_on_end(*_status: Any) -> None:

@@ -19,7 +19,6 @@ from pyramid.response import Response
 from pyramid.router import Router
 
 from cliquet import utils
-from cliquet.monitoring import logs
 from cliquet.web import registrations
 
 __all__ = [
@@ -89,7 +88,8 @@ class Answering:
         finally:
             token = attributes.pop(ENDS_LOG, None)
             if token is not None:
-                logs.end(token)
+                # This is `logs.end`.
+                token.var.reset(token)
             if "finished_callbacks" in attributes or not _is_usual(request.__class__):
                 router.finish_request(request)
             else:

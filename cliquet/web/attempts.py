@@ -64,8 +64,9 @@ def in_short(policy: ExecutionPolicy, registry: Any) -> ExecutionPolicy:
         for number in range(attempts):
             environ["retry.attempt"] = number
             environ["retry.attempts"] = attempts
+            cls = extensions.classes.get(Request) or extensions.class_of(Request)
             # This is all that WebOb does with an environment that is a dictionary.
-            request = Request.__new__(extensions.class_of(Request))
+            request = Request.__new__(cls)
             request.__dict__.update(
                 environ=environ, registry=registry, invoke_subrequest=router.invoke_subrequest
             )

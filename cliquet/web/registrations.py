@@ -257,13 +257,17 @@ class SharedExtensions:
     ----------
     extensions : the extensions of the application (``IRequestExtensions``), which may grow at any
         time.
+
+    Attributes
+    ----------
+    classes : the class that requests of another class get, if it was made already.
     """
 
     def __init__(self, extensions: Any) -> None:
         self._extensions = extensions
-        self._classes: dict[type, type] = {}
-        extensions.descriptors = _Watched(extensions.descriptors, self._classes.clear)
-        extensions.methods = _Watched(extensions.methods, self._classes.clear)
+        self.classes: dict[type, type] = {}
+        extensions.descriptors = _Watched(extensions.descriptors, self.classes.clear)
+        extensions.methods = _Watched(extensions.methods, self.classes.clear)
         # Pyramid binds each method to the request and sets it as an attribute. This one becomes the
         # class of the request.
         self.methods = {"__class__": self}
@@ -274,7 +278,7 @@ class SharedExtensions:
 
     def class_of(self, owner: type) -> type:
         """Return the class that requests of another class get."""
-        return self._classes.get(owner) or self._extended(owner)
+        return self.classes.get(owner) or self._extended(owner)
 
     def _extended(self, owner: type) -> type:
         attributes = {
@@ -299,10 +303,10 @@ class SharedExtensions:
         for name in _INTERFACES:
             if hasattr(owner, name):
                 setattr(extended, name, getattr(owner, name))
-        if len(self._classes) >= _MAX_CLASSES:
-            self._classes.clear()
+        if len(self.classes) >= _MAX_CLASSES:
+            self.classes.clear()
         # The extensions may be applied twice to a request within another one.
-        self._classes[owner] = self._classes[extended] = extended
+        self.classes[owner] = self.classes[extended] = extended
         return extended
 
 

@@ -137,6 +137,20 @@ def test_a_list_calls_no_function_for_each_record() -> None:
     assert found[0] == found[1]
 
 
+def test_a_read_from_sqlite_calls_few_more(tmp_path: Path) -> None:
+    settings = dict(OPENED)
+    for kind in ("storage", "permission"):
+        settings[f"{kind}_backend"] = f"cliquet.{kind}.sqlite"
+        settings[f"{kind}_url"] = f"sqlite:///{tmp_path}/it.db"
+    app = make_app([Toadstool], settings=settings)
+    body = {"data": {"name": "Fly agaric"}}
+    record = app.post_json("/v0/toadstools", body, headers=basic_auth()).json["data"]
+
+    found = calls_of(app.app, f"/v0/toadstools/{record['id']}", {}, 200)
+
+    assert found <= 165
+
+
 # Of 25 requests, of which the first is one like any other.
 BATCH_BOUNDS = {
     "memory": {"POST": 2860, "GET": 1225, "PUT": 3230, "PATCH": 3690},

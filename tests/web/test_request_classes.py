@@ -223,7 +223,7 @@ def test_classes_of_requests_that_come_and_go_are_not_kept() -> None:
 
     shared = app.app.registry.shared_extensions
     assert isinstance(shared, SharedExtensions)
-    assert len(shared._classes) <= 64
+    assert len(shared.classes) <= 64
 
 
 def test_classes_of_requests_that_were_looked_up_are_freed() -> None:
