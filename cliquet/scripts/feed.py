@@ -16,6 +16,7 @@ from typing import Any, Final
 from pyramid.scripts.common import get_config_loader
 
 from cliquet.core.lazy import LazyModule
+from cliquet.feed import stopping
 from cliquet.feed.server import MAX_CLIENTS, FeedServer
 from cliquet.scripts.command import (
     DEFAULT_PORT,
@@ -81,12 +82,21 @@ def serve(
 
 
 def _serving(feed: FeedServer) -> Any:
-    """Return the class of a server that ends the streams before it waits for their end."""
+    """Return the class of a server that ends the streams before it waits for their end.
+
+    A user who sends the signal of the keyboard again does not wait for clients. The application
+    ends nevertheless, which takes no time: otherwise its task would be torn off, and say so.
+    """
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # the package is loaded late
         def handle_exit(self, sig: int, frame: Any) -> None:
             super().handle_exit(sig, frame)
             feed.stop()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            if self.force_exit:
+                await self.lifespan.shutdown()
 
     return Server
 
@@ -164,6 +174,12 @@ def _run(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> None
         )
     except KeyboardInterrupt:
         return
+    finally:
+        # The interpreter gives the signals their first meaning back while it ends: one that comes
+        # again would kill it, as if it had failed.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if stopping.is_announced():
+                signal.signal(number, signal.SIG_IGN)
 
 
 COMMAND = Command("feed", "serve those who wait for changes", _add_arguments, _run)

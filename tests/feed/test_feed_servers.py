@@ -196,6 +196,30 @@ def test_the_feed_ends_in_time(
     assert code == 0
 
 
+TERM, INT = signal.SIGTERM, signal.SIGINT
+
+
+@pytest.mark.clause("E-14.6")
+@pytest.mark.parametrize("pause_seconds", [0, 0.05, 0.2])
+@pytest.mark.parametrize("numbers", [(TERM, TERM), (TERM, INT), (INT, INT), (INT, TERM)])
+def test_a_feed_that_is_told_again_ends_quietly(
+    feed: Service,
+    open_stream: Callable[..., ServerStream],
+    numbers: tuple[int, int],
+    pause_seconds: float,
+) -> None:
+    stream = open_stream(feed)
+    stream.until_items(0)
+
+    for number in numbers:
+        feed.signal(number)
+        time.sleep(pause_seconds)
+    code = feed.wait_for_end()
+
+    assert code == 0
+    assert "Traceback" not in feed.log()
+
+
 @pytest.mark.clause("E-14.3", "E-14.6")
 def test_a_killed_feed_loses_nothing(
     feed: Service, service: Service, open_stream: Callable[..., ServerStream]
