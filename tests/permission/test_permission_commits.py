@@ -177,6 +177,36 @@ def test_postgresql_waits_for_those_alone_who_were_there(
             one.result()
 
 
+@pytest.mark.clause("B-15.15", "E-12.1")
+@pytest.mark.parametrize("by_pattern", [False, True])
+def test_a_deletion_of_many_objects_sees_what_is_being_committed(
+    permission: Any, threads: Threads, by_pattern: bool
+) -> None:
+    """So many are not locked one by one in PostgreSQL."""
+    ids = [f"/toadstools/{number}" for number in range(150)]
+    stop = Stop()
+    written = stop.run(threads, permission)
+    before: list[Any] = []
+
+    def delete() -> None:
+        with request_transaction():
+            if by_pattern:
+                permission.delete_object_permissions("/toadstools/*")
+            else:
+                before.extend(permission.take_object_permissions(ids))
+
+    # The records that it deletes are locked, and were written before.
+    deleted = threads.submit(delete)
+    assert waits(deleted)
+    stop.goes_on.set()
+    written.result()
+    deleted.result()
+
+    assert permission.get_objects_permissions(ids) == [{}] * 150
+    if not by_pattern:
+        assert before[1] == {"read": {"ann"}}
+
+
 def executed(monkeypatch: pytest.MonkeyPatch, client: Any) -> list[str]:
     """Return the texts that sessions of a client send, as they are sent."""
     sent: list[str] = []

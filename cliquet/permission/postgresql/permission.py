@@ -47,8 +47,9 @@ class Permission(RelationalPermission):
     Notes
     -----
     A simultaneous replacement and deletion of the same object happen one after the other. A
-    deletion of more than a hundred objects, or by a pattern, takes no lock: it may leave entries
-    that a replacement adds and has not committed yet.
+    deletion of more than a hundred objects, or by a pattern, takes no lock. It waits for requests
+    that have committed their records and not their permissions; but it may leave entries that
+    others add who change no record, and have not committed yet.
     """
 
     schema_version = 2

@@ -44,10 +44,10 @@ class PostgreSQLPermissionSteps:
         self._dialect = dialect
         self._queries = Queries(dialect)
 
-    def lock(self, session: Session, object_ids: Collection[str]) -> None:
+    def lock(self, session: Session, object_ids: Collection[str]) -> bool:
         assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by this client
         if not _may_lock(object_ids):
-            return
+            return False
         keys = {_lock_key(object_id): str(object_id) for object_id in object_ids}
         missing = sorted(key for key in keys if (_ACE, key) not in session.locked)
         # The lock is a statement of its own, so that the next statement sees all changes from
@@ -59,6 +59,7 @@ class PostgreSQLPermissionSteps:
                 session.defer(_LOCK, (key, keys[key]))
         if missing:
             session.locked |= {(_ACE, key) for key in missing}
+        return True
 
     def is_guarded(self, session: Session) -> bool:
         return not all(isinstance(entry, tuple) and entry[0] is _ACE for entry in session.locked)

@@ -17,12 +17,16 @@ __all__ = ["PermissionSteps"]
 class PermissionSteps(Protocol):
     """The steps of one database."""
 
-    def lock(self, session: Session, object_ids: Collection[str]) -> None:
+    def lock(self, session: Session, object_ids: Collection[str]) -> bool:
         """Keep others from replacing the ACEs of objects until the transaction ends.
 
         Parameters
         ----------
         object_ids : ids or patterns.
+
+        Returns
+        -------
+        Whether all are locked: there may be too many of them.
         """
 
     def is_guarded(self, session: Session) -> bool:

@@ -84,17 +84,26 @@ class ACEWriter:
     def take(self, object_ids: Sequence[str]) -> list[Any]:
         """Delete the ACEs of objects, and return their rows."""
         with self.writing() as session:
-            self._steps.lock(session, object_ids)
+            self._lock(session, object_ids)
             return self._steps.take(session, list(dict.fromkeys(object_ids)))
 
     def delete(self, object_ids: Sequence[str]) -> None:
         """Delete the ACEs of objects, which may be patterns."""
         with self.writing() as session:
-            self._steps.lock(session, object_ids)
+            self._lock(session, object_ids)
             *others, last = self._steps.forgetting(object_ids)
             for statement in others:
                 session.defer(*statement)
             self._send(session, last)
+
+    def _lock(self, session: Session, object_ids: Sequence[str]) -> None:
+        """Lock objects that are to be deleted, or see at least what was written before.
+
+        A request that has changed a record and its permissions before the records are deleted has
+        no lock of the storage any more. In another database, its permissions may not be committed.
+        """
+        if not self._steps.lock(session, object_ids) and self._client.is_late:
+            self._client.wait_for_commits()
 
     def _change(
         self, session: Session, object_id: str, change: ACEChange, replaced: Sequence[str]

@@ -28,8 +28,9 @@ class SQLitePermissionSteps:
         self._dialect = dialect
         self._queries = Queries(dialect)
 
-    def lock(self, session: Session, object_ids: Collection[str]) -> None:
-        """Do nothing."""
+    def lock(self, session: Session, object_ids: Collection[str]) -> bool:
+        """Do nothing: they are locked with the file."""
+        return True
 
     def is_guarded(self, session: Session) -> bool:
         return True
