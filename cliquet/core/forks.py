@@ -6,11 +6,12 @@ Servers load an application and fork their workers afterwards (``gunicorn --prel
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["in_child"]
+__all__ = ["in_child", "renew_locks"]
 
 Owner = TypeVar("Owner")
 
@@ -31,3 +32,18 @@ def in_child(owner: Owner, forget: Callable[[Owner], object]) -> None:
             forget(known)
 
     os.register_at_fork(after_in_child=tell)
+
+
+def renew_locks(owner: object, *names: str) -> None:
+    """Give an object new locks in each child: a thread of the parent may hold those that it has.
+
+    Parameters
+    ----------
+    names : attributes with a lock that nobody holds for longer than it takes to change something.
+    """
+
+    def renew(owner: object) -> None:
+        for name in names:
+            setattr(owner, name, threading.Lock())
+
+    in_child(owner, renew)

@@ -12,6 +12,7 @@ from typing import Any
 from pyramid.httpexceptions import HTTPServiceUnavailable
 
 from cliquet import errors, settings
+from cliquet.core.forks import in_child
 from cliquet.feed import capacity, stopping
 from cliquet.feed.measures import Measures
 from cliquet.feed.sharing import SharedAnswers
@@ -52,11 +53,16 @@ class Hub:
         self.max_wait_seconds: int = settings.read(configured, "feed_max_wait_seconds")
         self.recheck_seconds: float = settings.read(configured, "feed_recheck_seconds")
         self._retry_after_seconds: int = settings.read(configured, "retry_after_seconds")
-        self._number = 0
-        self._lock = threading.Lock()
+        self._forget()
+        in_child(self, Hub._forget)
         self.measures = Measures(registry)
         self.shared = SharedAnswers()
         self.slow_clients = SlowClients()
+
+    def _forget(self) -> None:
+        # Those who wait stay in the parent of a fork.
+        self._number = 0
+        self._lock = threading.Lock()
 
     @cached_property
     def watcher(self) -> Watcher:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Final
 
+from cliquet.core.forks import in_child
 from cliquet.core.lazy import LazyModule
 from cliquet.feed.source import Page
 from cliquet.feed.stream import Question
@@ -34,6 +35,11 @@ class SharedAnswers:
     """Remembers the latest answers, and those that are being read."""
 
     def __init__(self) -> None:
+        self._forget()
+        in_child(self, SharedAnswers._forget)
+
+    def _forget(self) -> None:
+        # The threads that read the answers stay in the parent of a fork.
         self._lock = threading.Lock()
         self._answers: OrderedDict[Hashable, Future[Page]] = OrderedDict()
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from cliquet.core.forks import in_child
 from cliquet.monitoring import logs
 
 __all__ = ["SLOW_SECONDS", "Handover", "SlowClients", "connection_of"]
@@ -63,6 +64,11 @@ class SlowClients:
     """Watches the clients of streams in threads; its own thread is there as long as they are."""
 
     def __init__(self) -> None:
+        self._forget()
+        in_child(self, SlowClients._forget)
+
+    def _forget(self) -> None:
+        # The connections of the parent of a fork are not those of the child to close.
         self._lock = threading.Lock()
         self._watched: set[Handover] = set()
         self._thread: threading.Thread | None = None
@@ -72,8 +78,7 @@ class SlowClients:
         """Leave a client that takes nothing, within the block."""
         handover = Handover(connection)
         with self._lock:
-            # It is not alive in a process that was forked since.
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._run, name="cliquet-feed-slow", daemon=True
                 )

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from cliquet.core.forks import renew_locks
+
 __all__ = ["CircuitBreaker"]
 
 
@@ -33,6 +35,7 @@ class CircuitBreaker:
         self.pause_seconds = pause_seconds
         self._clock = clock
         self._lock = threading.Lock()
+        renew_locks(self, "_lock")
         self._failures = 0
         self._skipped = 0
         # The end of the pause; `None` while all calls are allowed.

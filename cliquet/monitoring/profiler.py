@@ -13,6 +13,8 @@ from typing import Any
 
 from pyramid.exceptions import ConfigurationError
 
+from cliquet.core.forks import in_child
+
 __all__ = ["Profiler"]
 
 # A file name has at most 255 bytes, and the id of a record may have nearly as many.
@@ -24,7 +26,9 @@ class Profiler:
     """A WSGI middleware that writes a profile of each request to a folder.
 
     Requests are served one after the other. Several cannot be profiled at once (since Python 3.12
-    the second one fails), and each would also measure its waits for the others.
+    the second one fails), and each would also measure its waits for the others. Therefore two kinds
+    have no profile: those that the application sends to itself while it answers another, and those
+    of clients that wait for changes, which other requests make.
 
     Parameters
     ----------
@@ -59,12 +63,35 @@ class Profiler:
             profile_dir=profile_dir,
             filename_format=_file_name,
         )
+        self._app = app
+        self._thread: int | None = None
+        self._forget()
+        in_child(self, Profiler._forget)
+
+    def _forget(self) -> None:
+        # Another thread of the parent of a fork, and the request that it serves, are not here.
         self._lock = threading.Lock()
+        if self._thread != threading.get_ident():
+            self._thread = None
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         """Serve one request, and write its profile."""
+        own = threading.get_ident()
+        if self._thread == own or _waits(environ):
+            return self._app(environ, start_response)
         with self._lock:
-            return self._profiled(environ, start_response)
+            self._thread = own
+            try:
+                return self._profiled(environ, start_response)
+            finally:
+                self._thread = None
+
+
+def _waits(environ: Any) -> bool:
+    """Return whether the answer to a request may have to wait for other requests."""
+    return "text/event-stream" in environ.get("HTTP_ACCEPT", "") or (
+        "wait" in environ.get("HTTP_PREFER", "")
+    )
 
 
 def _file_name(environ: Any) -> str:

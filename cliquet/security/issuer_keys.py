@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+from cliquet.core.forks import renew_locks
 from cliquet.monitoring import logs
 from cliquet.security.key_sets import PublicKey, read_keys
 
@@ -70,6 +71,7 @@ class IssuerKeys:
         self._reading = threading.Lock()
         self._read_at = self._tried_at = self._unknown_at = -float("inf")
         self._in_background = threading.Lock()
+        renew_locks(self, "_reading", "_in_background")
         if not self._is_url:
             # A file must be there at start. An issuer may be down for a while.
             self._replace(read_keys(self._text()))

@@ -12,6 +12,7 @@ from typing import Any
 from cliquet import settings, utils
 from cliquet.cache.base import CacheBase
 from cliquet.cache.values import decode, encode, milliseconds
+from cliquet.core.forks import renew_locks
 from cliquet.types import JSONValue
 
 __all__ = ["Cache", "load_from_config"]
@@ -39,6 +40,7 @@ class _Entries(dict[str, str]):
     def __init__(self) -> None:
         super().__init__()
         self.lock = threading.Lock()
+        renew_locks(self, "lock")
         self.size_bytes = 0
 
     def __setitem__(self, key: str, text: str) -> None:

@@ -18,6 +18,7 @@ from cliquet import settings
 from cliquet.cache.base import CacheBase
 from cliquet.cache.values import decode, encode, milliseconds
 from cliquet.connections.sql import SQLClient
+from cliquet.core.forks import renew_locks
 from cliquet.core.globs import after_prefix
 from cliquet.storage.exceptions import BackendError
 from cliquet.types import JSONValue, PoolStatus
@@ -101,6 +102,7 @@ class RelationalCache(CacheBase):
         self._purge = dialect.purge
         self._flush, self._flushed = _flush(dialect, cache_prefix)
         self._purge_lock = threading.Lock()
+        renew_locks(self, "_purge_lock")
         # The first write purges too, because a process may write only a single entry.
         self._purge_at_seconds = time.monotonic()
 

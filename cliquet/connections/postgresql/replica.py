@@ -13,6 +13,7 @@ from typing import Final
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.server import NoAnswerError
+from cliquet.core.forks import renew_locks
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, TimeLimitError
 
@@ -46,6 +47,7 @@ class Replica:
         self._behind_until = 0.0
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        renew_locks(self, "_starting")
 
     def may_serve(self, known: int) -> bool:
         """Return whether it is worth a try.

@@ -14,6 +14,7 @@ from redis.exceptions import ClusterError
 
 from cliquet.connections.redis.client import TIMEOUT_SECONDS, Options, single_client
 from cliquet.connections.redis.partitions import SLOTS
+from cliquet.core.forks import renew_locks
 
 __all__ = ["ClusterServers"]
 
@@ -41,6 +42,7 @@ class ClusterServers:
         self._by_slot: Servers = ()
         self._failed: redis.Redis | None = None
         self._lock = threading.Lock()
+        renew_locks(self, "_lock")
 
     def by_slot(self) -> Servers:
         """Return the server of each slot, and ask for them if necessary.
