@@ -56,11 +56,19 @@ class SQLiteSession(Session):
         return int(number)
 
     def can_write(self) -> bool:
-        """Return whether nobody writes at this moment; of a session in autocommit."""
+        """Return whether nobody writes at this moment; of a session in autocommit.
+
+        Raises
+        ------
+        BackendError : it is not possible to know, for example because the file is read-only.
+        """
         try:
             self.connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return False
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                return False
+            with self.connection.translated_errors:
+                raise
         self.connection.execute("ROLLBACK")
         return True
 

@@ -437,3 +437,15 @@ def test_a_forked_process_opens_the_file_itself(client: SQLiteClient) -> None:
 
     assert os.waitstatus_to_exitcode(status) == 0
     assert names(client) == ["a", "child"]
+
+
+@pytest.mark.clause("B-2.5")
+def test_a_wait_that_cannot_find_out_who_writes_fails_at_once(client: SQLiteClient) -> None:
+    with client.autocommit() as session:
+        session.execute("PRAGMA query_only = ON")
+    begun = time.monotonic()
+
+    with pytest.raises(BackendError):
+        client.wait_for_commits()
+
+    assert time.monotonic() - begun < 2
