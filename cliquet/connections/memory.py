@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from transaction import Transaction
 
+from cliquet.connections.attempts import result_of
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import scope
 from cliquet.transactions.scope import DataManager
@@ -57,8 +58,8 @@ class MemoryStore:
         self._owner: int | None = None
         self._depth = 0
         self._joined: Transaction | None = None
-        # Is set when the changes of a transaction that is about to commit are published.
-        self._committing: threading.Event | None = None
+        # The part of the transaction that is about to commit, until its changes are published.
+        self._committing: _MemoryDataManager | None = None
         self._journal: list[tuple[TransactionalMap[Any, Any], Any, Any]] = []
         # They are kept apart from the journal, because an undo empties the journal while the maps
         # still have to be published.
@@ -94,10 +95,10 @@ class MemoryStore:
         """Whether the calling thread holds the write lock, and therefore sees its own changes."""
         return self._owner == threading.get_ident()
 
-    def announce_commit(self) -> None:
+    def announce_commit(self, part: _MemoryDataManager) -> None:
         """Let others wait for the end of the present transaction, which is about to commit."""
         if self._committing is None:
-            self._committing = threading.Event()
+            self._committing = part
 
     def wait_for_commit(self) -> None:
         """Wait for the end of the transaction that is about to commit, if there is one.
@@ -106,12 +107,10 @@ class MemoryStore:
         ------
         BackendError : it took too long; the error is retryable.
         """
-        committing = self._committing
-        if committing is None or self.is_owner:
-            return
-        if not committing.wait(self._lock_timeout_seconds):
-            raise BackendError(
-                message=f"{self._name} is being changed by another request.", retryable=True
+        part = self._committing
+        if part is not None and not self.is_owner:
+            result_of(
+                lambda: None if self._committing is part else True, self._lock_timeout_seconds
             )
 
     def mark(self) -> int:
@@ -145,9 +144,7 @@ class MemoryStore:
         if self._depth == 0:
             self._publish()
             self._owner = None
-            committing, self._committing = self._committing, None
-            if committing is not None:
-                committing.set()
+            self._committing = None
         self._write_lock.release()
 
     def _join(self, transaction: Transaction) -> None:
@@ -236,7 +233,7 @@ class _MemoryDataManager(DataManager):
 
     def commit(self, transaction: Transaction) -> None:
         if self._store is not None:
-            self._store.announce_commit()
+            self._store.announce_commit(self)
 
     # A short commit begins with this step: databases come after it.
     tpc_vote = commit
