@@ -20,7 +20,6 @@ __all__ = [
     "add_next_page",
     "add_sync_horizon",
     "add_sync_token",
-    "add_total_records",
     "cache_control",
     "etag",
     "http_date",
@@ -113,11 +112,6 @@ def write(response: Any, new: Sequence[tuple[str, str]]) -> None:
 def of_total(total: int) -> list[tuple[str, str]]:
     """Return ``Total-Records``, the number of matching live records on all pages (H-11.3)."""
     return [("Total-Records", str(total))]
-
-
-def add_total_records(headers: MutableMapping[str, str], total: int) -> None:
-    """Set ``Total-Records``."""
-    headers.update(of_total(total))
 
 
 def add_sync_horizon(headers: MutableMapping[str, str], position: int) -> None:

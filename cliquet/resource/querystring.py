@@ -92,19 +92,12 @@ class FilterSet(NamedTuple):
     Parameters
     ----------
     filters : combined by AND, in the order of the query string.
-    modified_field : name of the timestamp field of these records.
     deprecated_to : whether ``_to`` was used, so that the response tells the client that it is
         deprecated.
     """
 
     filters: list[Filter]
-    modified_field: str
     deprecated_to: bool = False
-
-    @property
-    def targets_modified(self) -> bool:
-        """Whether a filter uses the timestamp, so that tombstones are listed."""
-        return any(item.field == self.modified_field for item in self.filters)
 
 
 def parse_filters(
@@ -184,7 +177,7 @@ def parse_filters(
             if field == deleted_field:
                 values = [_as_flag(value) for value in values]
             filters.append(_widened_filter(field, operator, values, field == deleted_field))
-    return FilterSet(filters, modified_field, deprecated_to)
+    return FilterSet(filters, deprecated_to)
 
 
 def parse_sort(
