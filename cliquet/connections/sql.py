@@ -191,8 +191,13 @@ class SQLClient(abc.ABC):
         self._own = threading.local()
 
     @abc.abstractmethod
-    def _lend(self, *, is_autocommit: bool) -> Session:
-        """Return a session on a connection that nobody else uses."""
+    def session_factory(self, *, is_autocommit: bool = False) -> Session:
+        """Return a session on a connection that nobody else uses. Tests replace it (B-24).
+
+        Raises
+        ------
+        BackendError : the database cannot be reached, or the pool is exhausted.
+        """
 
     @abc.abstractmethod
     def _take_back(self, session: Session) -> None:
@@ -308,7 +313,7 @@ class SQLClient(abc.ABC):
     @contextmanager
     def _begun(self, *, writes: bool) -> Iterator[Session]:
         """Give a session for a block outside of requests, which is a transaction by itself."""
-        session = self._own.session = self._lend(is_autocommit=False)
+        session = self._own.session = self.session_factory(is_autocommit=False)
         session.has_written = writes
         try:
             yield session
@@ -321,7 +326,7 @@ class SQLClient(abc.ABC):
             self._take_back(session)
 
     def _join(self, transaction: Transaction) -> Session:
-        session = self._lend(is_autocommit=False)
+        session = self.session_factory(is_autocommit=False)
         try:
             transaction.join(SQLDataManager(self, session, transaction))
         except BaseException:
@@ -343,7 +348,7 @@ class _Autocommit:
         self._client = client
 
     def __enter__(self) -> Session:
-        self._session = self._client._lend(is_autocommit=True)
+        self._session = self._client.session_factory(is_autocommit=True)
         return self._session
 
     def __exit__(self, *_error: object) -> None:

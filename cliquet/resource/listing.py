@@ -93,12 +93,13 @@ def get_list(resource: UserResource) -> Any:
     has_total = totals.is_wanted(resource)
     rules = totals.continued(resource, filters, rules, is_total_wanted=has_total)
     is_text = limit and departed is None and partial_fields is None and _may_be_text(resource)
-    read_page = _read_text if is_text else _read_page
-    records, total = read_page(resource, filters, sorting, rules, limit)
+    read_page = resource.model.text_of_records if is_text else resource.model.get_records
+    wanted = _wanted(resource, filters, sorting, rules, limit)
+    records, total = read_page(**wanted)
     if comes_with_page:
         if not _take_timestamp(resource, records):
             _ = resource.timestamp
-            records, total = read_page(resource, filters, sorting, rules, limit)
+            records, total = read_page(**wanted)
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
     elif sent(resource.request, "If-Match"):
@@ -163,17 +164,6 @@ def _may_be_text(resource: UserResource) -> bool:
         and resource.model.gives_texts
         and not events.are_reads_heard(request)
     )
-
-
-def _read_text(
-    resource: UserResource,
-    filters: list[Filter],
-    sorting: list[Sort],
-    rules: list[PaginationRule],
-    limit: int | None,
-) -> tuple[list[Record], int]:
-    """Return the same as :func:`_read_page`, with a page that is a text."""
-    return resource.model.text_of_records(**_wanted(resource, filters, sorting, rules, limit))
 
 
 def _cut_text(
@@ -241,17 +231,6 @@ def _delete_page(resource: UserResource, filters: list[Filter]) -> list[Record]:
 # Pages
 
 
-def _read_page(
-    resource: UserResource,
-    filters: list[Filter],
-    sorting: list[Sort],
-    rules: list[PaginationRule],
-    limit: int | None,
-) -> tuple[list[Record], int]:
-    """Return the records of a page and one more, which shows that there is a next page."""
-    return resource.model.get_records(**_wanted(resource, filters, sorting, rules, limit))
-
-
 def _wanted(
     resource: UserResource,
     filters: list[Filter],
@@ -259,6 +238,7 @@ def _wanted(
     rules: list[PaginationRule],
     limit: int | None,
 ) -> dict[str, Any]:
+    """Return what the model is asked for: a page, and one record more if there is a next page."""
     modified_field = resource.model.modified_field
     return {
         "filters": filters,

@@ -210,7 +210,7 @@ def test_a_deletion_of_many_objects_sees_what_is_being_committed(
 def executed(monkeypatch: pytest.MonkeyPatch, client: Any) -> list[str]:
     """Return the texts that sessions of a client send, as they are sent."""
     sent: list[str] = []
-    lend: Callable[..., Any] = client._lend
+    lend: Callable[..., Any] = client.session_factory
 
     def lending(**options: Any) -> Any:
         session = lend(**options)
@@ -223,5 +223,5 @@ def executed(monkeypatch: pytest.MonkeyPatch, client: Any) -> list[str]:
         session.execute = executing
         return session
 
-    monkeypatch.setattr(client, "_lend", lending)
+    monkeypatch.setattr(client, "session_factory", lending)
     return sent

@@ -132,12 +132,6 @@ class PostgreSQLClient(SQLClient):
         return PoolStatus(pool.checkedout(), pool.size())
 
     def session_factory(self, *, is_autocommit: bool = False) -> PostgreSQLSession:
-        """Return a session on a connection of the pool. Tests replace it to make it fail (B-24).
-
-        Raises
-        ------
-        BackendError : the server cannot be reached, or the pool is exhausted.
-        """
         try:
             connection = lend(self.engine, self._server.can_serve)
         except Exception:
@@ -213,9 +207,6 @@ class PostgreSQLClient(SQLClient):
         """Return the transactions that are about to commit, each with a name of its own."""
         with self.connect(readonly=True) as session:
             return {name for (name,) in session.execute(_WHO_COMMITS, _COMMITTING).fetchall()}
-
-    def _lend(self, *, is_autocommit: bool) -> Session:
-        return self.session_factory(is_autocommit=is_autocommit)
 
     def _take_back(self, session: Session) -> None:
         assert isinstance(session, PostgreSQLSession)  # noqa: S101 - lent by this client

@@ -162,7 +162,7 @@ class SQLiteClient(SQLClient):
         finally:
             self._give_back(connection)
 
-    def _lend(self, *, is_autocommit: bool) -> Session:
+    def session_factory(self, *, is_autocommit: bool = False) -> Session:
         if is_autocommit:
             return SQLiteSession(self._take(), is_autocommit=True)
         self._look_at_file()

@@ -31,17 +31,20 @@ class Writer:
         self._steps = steps
         self._queries = queries
 
-    def run_locked(self, operation: Callable[[], T], key: CollectionKey) -> T:
-        """Lock a collection in the present transaction, or in a new one; run an operation."""
-        return self.run_prepared(operation, self._steps.lock, key)
-
-    def run_prepared(
+    def run_locked(
         self,
         operation: Callable[[], T],
-        prepare: Callable[[Session, CollectionKey], None],
         key: CollectionKey,
+        prepare: Callable[[Session, CollectionKey], None] | None = None,
     ) -> T:
-        """Prepare the present transaction, or a new one, for an operation, and run it."""
+        """Lock a collection in the present transaction, or in a new one; run an operation.
+
+        Parameters
+        ----------
+        prepare : what is done instead of taking the lock.
+        """
+        if prepare is None:
+            prepare = self._steps.lock
         with self._client.begin() as session:
             if not session.is_fresh:
                 with session.undoing():

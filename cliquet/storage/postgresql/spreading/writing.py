@@ -50,7 +50,7 @@ class SpreadWriter:
         if self._table.find(key) is None:
             return self._writer.run_locked(operation, key)
         with self._client.begin() as session, self._table.within(session, key):
-            return self._writer.run_prepared(operation, _nothing, key)
+            return self._writer.run_locked(operation, key, _nothing)
 
     def put(self, draft: Draft) -> Record:
         spread = self._table.find(draft.key)
