@@ -64,8 +64,17 @@ class Reading(Protocol):
         """Return the number of records that match the filters."""
 
 
-class JointReading(Protocol):
-    """The part that reads records with the ACEs in the same database."""
+class ReadingMany(Reading, Protocol):
+    """The part that reads, also several records of one collection at once."""
+
+    def find_many(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        """Return the live records with these ids."""
+
+
+class JointReading(ReadingMany, Protocol):
+    """The part that reads, also records with the ACEs in the same database."""
 
     def find_with_aces(
         self, key: CollectionKey, object_id: str, names: Names, aces: ACEQuery
@@ -78,35 +87,11 @@ class JointReading(Protocol):
         """Return ids, and a timestamp of the collection up to which these lack none, if known."""
 
 
-class ReadingMany(Protocol):
-    """The part that reads several records of one collection at once."""
-
-    def find_many(
-        self, key: CollectionKey, object_ids: Sequence[str], names: Names
-    ) -> list[Record]:
-        """Return the live records with these ids."""
-
-
 class ReadingChanges(Protocol):
     """The part that reads all changes of a collection."""
 
     def read(self, key: CollectionKey, wanted: Wanted, names: Names) -> Changes:
         """Return the changes. A collection that was never touched gets the present time."""
-
-
-class WritingMany(Protocol):
-    """The part that writes several records of one collection at once."""
-
-    def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
-        """Store new records of one collection; return the stored records."""
-
-    def put_all(self, drafts: Sequence[Draft]) -> list[Record]:
-        """Store records without unique fields; return the stored records."""
-
-    def delete_each(
-        self, key: CollectionKey, object_ids: Sequence[str], names: Names
-    ) -> list[Record]:
-        """Delete live records; return their tombstones."""
 
 
 class Writing(Protocol):
@@ -131,6 +116,21 @@ class Writing(Protocol):
         supplied : the timestamp that the caller wants for the deletion, not yet checked.
         with_deleted : whether to leave a tombstone.
         """
+
+
+class WritingMany(Writing, Protocol):
+    """The part that writes, also several records of one collection at once."""
+
+    def create_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Store new records of one collection; return the stored records."""
+
+    def put_all(self, drafts: Sequence[Draft]) -> list[Record]:
+        """Store records without unique fields; return the stored records."""
+
+    def delete_each(
+        self, key: CollectionKey, object_ids: Sequence[str], names: Names
+    ) -> list[Record]:
+        """Delete live records; return their tombstones."""
 
 
 class BulkWriting(Protocol):

@@ -20,8 +20,8 @@ __all__ = ["StorageOfSeveral"]
 class StorageOfSeveral(PublishedStorage):
     """A storage for which several records cost less than each of them."""
 
-    _many_reader: ReadingMany
-    _many_writer: WritingMany
+    _reader: ReadingMany
+    _writer: WritingMany
 
     def find_many(
         self,
@@ -35,7 +35,7 @@ class StorageOfSeveral(PublishedStorage):
     ) -> list[Record]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        return self._many_reader.find_many(key, object_ids, names)
+        return self._reader.find_many(key, object_ids, names)
 
     def create_many(
         self,
@@ -51,7 +51,7 @@ class StorageOfSeveral(PublishedStorage):
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         generator = id_generator or self.id_generator
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        return self._many_writer.create_all(
+        return self._writer.create_all(
             [new_draft(key, record, generator, names) for record in records]
         )
 
@@ -67,7 +67,7 @@ class StorageOfSeveral(PublishedStorage):
     ) -> list[Record]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        return self._many_writer.put_all(
+        return self._writer.put_all(
             [replacing_draft(key, record[id_field], record, names) for record in records]
         )
 
@@ -84,4 +84,4 @@ class StorageOfSeveral(PublishedStorage):
     ) -> list[Record]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         names = Names(id_field, modified_field, deleted_field)
-        return self._many_writer.delete_each(key, object_ids, names)
+        return self._writer.delete_each(key, object_ids, names)

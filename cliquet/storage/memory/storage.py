@@ -45,17 +45,15 @@ class Storage(StorageOfSeveral):
             # It is looked up at each call, because tests replace it.
             lambda previous, supplied: self._bump_timestamp(previous, supplied),
         )
-        reader, writer = Reader(state), Writer(state)
+        writer = Writer(state)
         super().__init__(
-            reader=reader,
+            reader=Reader(state),
             writer=writer,
             bulk=writer,
             transactions=JoinedTransactions(lambda: store.is_owner, writer.run_locked),
             transfer=MemoryTransfer(state),
             departures=Departures(state),
         )
-        self._many_reader = reader
-        self._many_writer = writer
         self._state = state
         self._store = store
 

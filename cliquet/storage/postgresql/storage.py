@@ -148,8 +148,8 @@ class Storage(RelationalStorage):
         parts = spread(
             self._made, self.client, self._dialect, self._layout, is_readonly=self.is_readonly
         )
-        self._reader = self._joint_reader = parts.reader
-        self._writer = self._many_writer = parts.writer
+        self._reader = parts.reader
+        self._writer = parts.writer
         self._bulk = parts.bulk
         self._departures = parts.departures
         self._changes = parts.changes

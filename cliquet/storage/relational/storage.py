@@ -57,6 +57,7 @@ class RelationalStorage(StorageOfSeveral):
     """Whether :meth:`get_all` returns a :class:`~cliquet.storage.page_text.PageText` if asked."""
 
     _migrations: Migrations
+    _reader: JointReading
 
     def __init__(
         self,
@@ -88,9 +89,6 @@ class RelationalStorage(StorageOfSeveral):
             transfer=RelationalTransfer(client, dialect, steps),
             departures=made.departures,
         )
-        self._joint_reader: JointReading = reader
-        self._many_reader = reader
-        self._many_writer = writer
         self._changes: ReadingChanges = made.changes
         self.client: Any = client
         client.holds_records = True
@@ -129,7 +127,7 @@ class RelationalStorage(StorageOfSeveral):
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         # The class itself would be called through a function in Python, in each read.
         names = tuple.__new__(Names, (id_field, modified_field, DEFAULT_DELETED_FIELD))
-        return self._joint_reader.find_with_aces(key, object_id, names, aces)
+        return self._reader.find_with_aces(key, object_id, names, aces)
 
     def first_ids(
         self,
@@ -141,7 +139,7 @@ class RelationalStorage(StorageOfSeveral):
         are_counted: bool = True,
     ) -> tuple[list[str], int | None]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        return self._joint_reader.first_ids(key, ids, number, are_counted=are_counted)
+        return self._reader.first_ids(key, ids, number, are_counted=are_counted)
 
     def look_ahead(
         self,
