@@ -4,8 +4,8 @@ This module decides which JSON values a client may send, and how values without 
 written. It knows nothing of HTTP: the caller turns a `JSONError` into a response.
 
 orjson silently rounds integers beyond 64 bits and long decimals, and has no rules for NUL and
-depth. Cheap tests find the bodies that this could concern, and these are read again with the
-standard library.
+depth. Cheap tests find the bodies that this could concern, and :mod:`cliquet.core.json_exact` reads
+these.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import orjson
 
+from cliquet.core.json_exact import MAX_INTEGER, MIN_INTEGER, loads_exactly
 from cliquet.core.json_shape import MAX_DEPTH, JSONError, check_shape, memory_bytes, text_bytes
 
 __all__ = [
@@ -36,9 +37,6 @@ __all__ = [
 ]
 
 _FUNCTIONS: Final = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
-
-_MIN_INTEGER: Final = -(2**63)
-_MAX_INTEGER: Final = 2**64 - 1
 
 
 # Writing
@@ -144,7 +142,7 @@ def _convert(item: Any) -> Any:
 def _decimal(item: decimal.Decimal) -> int | float | str:
     if not item.is_finite():
         return str(item)
-    if item == item.to_integral_value() and _MIN_INTEGER <= item <= _MAX_INTEGER:
+    if item == item.to_integral_value() and MIN_INTEGER <= item <= MAX_INTEGER:
         return int(item)
     number = float(item)
     return number if decimal.Decimal(repr(number)) == item else str(item)
@@ -270,11 +268,11 @@ def loads_strict(
     if body.startswith(b"\xef\xbb\xbf"):
         body = body[3:]
     if _has_suspect_number(body) or b"\\u0000" in body:
-        return _loads_carefully(body)
+        return loads_exactly(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _loads_carefully(body)
+        return loads_exactly(body)
 
 
 # Every digit and the dot become `0`, so that a long number is a run of zeros.
@@ -295,64 +293,6 @@ def _has_suspect_number(body: bytes) -> bool:
     return False
 
 
-class _Fault:
-    """Takes the place of a number that cannot be kept in a parsed value."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-
-def _parse_integer(text: str) -> int | _Fault:
-    # Every accepted integer fits in 20 digits and a sign; `int` is slow on very long texts.
-    if len(text) <= 21 and _MIN_INTEGER <= (value := int(text)) <= _MAX_INTEGER:
-        return value
-    return _Fault("Integer beyond 64 bits")
-
-
-def _parse_decimal(text: str) -> float | _Fault:
-    value = float(text)
-    if value - value != 0:
-        return _Fault("Number out of range")
-    try:
-        exact = decimal.Decimal(text) == decimal.Decimal(repr(value))
-    except decimal.InvalidOperation:  # the exponent is too large even for a decimal
-        exact = False
-    return value if exact else _Fault("Number with too many digits")
-
-
-def _parse_constant(text: str) -> _Fault:
-    return _Fault(f"{text} is not a JSON number")
-
-
-_DECODER: Final = json.JSONDecoder(
-    parse_int=_parse_integer, parse_float=_parse_decimal, parse_constant=_parse_constant
-)
-
-
-def _loads_carefully(body: bytes) -> Any:
-    """Parse with the standard library, for its error texts and its exact numbers."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise JSONError(f"Invalid UTF-8: {_position(body, error.start)}") from None
-    try:
-        value = _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        # The library says `Invalid \uXXXX escape`, but the published text has more words (H-8.4).
-        message = error.msg.replace("escape", "escape sequence")
-        place = f"line {error.lineno} column {error.colno} (char {error.pos})"
-        raise JSONError(f"{message}: {place}") from None
-    _check_values(value)
-    return value
-
-
-def _position(body: bytes, start: int) -> str:
-    before = body[:start].decode("utf-8")
-    line = before.count("\n") + 1
-    column = len(before) - before.rfind("\n")
-    return f"line {line} column {column} (char {len(before)})"
-
-
 def count_values(value: Any) -> int:
     """Return the number of values of a parsed JSON text, containers included."""
     count, todo = 0, [value]
@@ -364,37 +304,3 @@ def count_values(value: Any) -> int:
         elif isinstance(item, list):
             todo.extend(item)
     return count
-
-
-def _check_values(value: Any) -> None:
-    """Raise an error for the first fault of a parsed value, with its path."""
-    todo: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
-    while todo:
-        path, item = todo.pop()
-        if isinstance(item, _Fault):
-            raise _fault(item.reason, path)
-        if isinstance(item, str):
-            _check_text(item, path, "text")
-        elif isinstance(item, dict):
-            for key in item:
-                _check_text(key, path, "a member name")
-            todo.extend([((*path, key), item[key]) for key in reversed(item)])
-        elif isinstance(item, list):
-            todo.extend([((*path, n), item[n]) for n in reversed(range(len(item)))])
-
-
-def _check_text(text: str, path: tuple[str | int, ...], what: str) -> None:
-    if "\x00" in text:
-        raise _fault(f"U+0000 in {what}", path)
-    if not text.isascii():
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise _fault(f"Lone surrogate in {what}", path) from None
-
-
-def _fault(reason: str, path: tuple[str | int, ...]) -> JSONError:
-    if not path:
-        return JSONError(reason)
-    dotted = ".".join(map(str, path))
-    return JSONError(f"{reason}: {dotted}", dotted)

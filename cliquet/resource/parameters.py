@@ -11,6 +11,7 @@ from typing import Final
 
 from cliquet import utils
 from cliquet.core import jsonio
+from cliquet.core.json_exact import MAX_INTEGER, MIN_INTEGER
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.types import JSONValue
 
@@ -28,10 +29,6 @@ __all__ = [
 
 # Last millisecond of the year 9998, so that HTTP dates can still represent later timestamps (X-28).
 _END_OF_9998: Final = 253370764799999
-
-# orjson reads and writes these integers exactly, so that a stored record may contain them (X-25).
-_MIN_INTEGER: Final = -(2**63)
-_MAX_INTEGER: Final = 2**64 - 1
 
 _TIMESTAMP = re.compile(r'("?)(0|[1-9][0-9]{0,15})\1')
 OVERLONG_INTEGER = re.compile(r"[-+]?[1-9][0-9]{20,}")  # 64 bits have at most 20 digits.
@@ -128,7 +125,7 @@ def _as_json(value: object) -> JSONValue:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        if not _MIN_INTEGER <= value <= _MAX_INTEGER:
+        if not MIN_INTEGER <= value <= MAX_INTEGER:
             raise ValueError("integer beyond 64 bits")
         return value
     if isinstance(value, float):  # It is finite, because an overflow stays text.
