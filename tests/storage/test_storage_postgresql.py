@@ -273,6 +273,78 @@ def test_writing_takes_one_round_trip_and_the_commit(storage: Any, sent: list[st
         assert len(counted(sent)) == 1, sent
 
 
+@pytest.mark.clause("B-23.27", "E-9.3")
+class TestUpdateIfUnchanged:
+    """What a late lock writes, or does not."""
+
+    @pytest.fixture(autouse=True)
+    def judged(self, storage: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        yield from judging(monkeypatch, storage.client)
+
+    @staticmethod
+    def update(storage: Any, record: Any, seen: int, **place: Any) -> Any:
+        new = {"id": record["id"], "n": 2}
+        return storage.update_if_unchanged(
+            **{**HOME, **place}, object_id=record["id"], record=new, seen=seen
+        )
+
+    def test_a_record_that_nobody_has_changed_is_replaced_and_committed(self, storage: Any) -> None:
+        before = create(storage, n=1, gone=True)
+
+        stored = self.update(storage, before, before["last_modified"])
+
+        stamp = stored["last_modified"]
+        assert stored == {"id": before["id"], "n": 2, "last_modified": stamp}
+        assert stamp > before["last_modified"]
+        found = in_another_thread(lambda: storage.get(**HOME, object_id=before["id"]))
+        assert found == stored
+        assert timestamp(storage) == stamp
+        assert storage.get_all(**HOME) == ([stored], 1)
+
+    @pytest.mark.parametrize("way", ["changed", "deleted", "erased", "elsewhere", "tombstone"])
+    def test_otherwise_nothing_changes_not_even_the_timestamp(self, storage: Any, way: str) -> None:
+        record = create(storage, n=1)
+        seen = record["last_modified"]
+        if way == "changed":
+            storage.update(**HOME, object_id=record["id"], record={"n": 3})
+        elif way == "elsewhere":
+            storage.create(**OTHER_PARENT, record={"n": 1})
+        else:
+            deleted = storage.delete(**HOME, object_id=record["id"], with_deleted=way != "erased")
+            seen = deleted["last_modified"] if way == "tombstone" else seen
+        place = OTHER_PARENT if way == "elsewhere" else HOME
+        before = (
+            storage.get_all(**place, include_deleted=True),
+            storage.collection_timestamp(**place),
+        )
+
+        assert self.update(storage, record, seen, **place) is None
+
+        after = (
+            storage.get_all(**place, include_deleted=True),
+            storage.collection_timestamp(**place),
+        )
+        assert after == before
+
+    def test_a_collection_without_a_row_is_not_touched(self, storage: Any) -> None:
+        assert self.update(storage, {"id": "a"}, 1) is None
+        query = "SELECT live FROM timestamps WHERE parent_id = %s"
+        assert storage.client.rows(query, (HOME["parent_id"],)) == []
+
+    def test_a_timestamp_of_the_caller_and_a_transaction_are_for_another_way(
+        self, storage: Any
+    ) -> None:
+        record = create(storage, n=1)
+        seen = record["last_modified"]
+        own = {"n": 2, "last_modified": seen + 9}
+        place = {**HOME, "object_id": record["id"], "seen": seen}
+
+        assert storage.update_if_unchanged(**place, record=own) is None
+        with storage.client.begin():
+            assert storage.update_if_unchanged(**place, record={"n": 2}) is None
+        assert storage.get(**HOME, object_id=record["id"]) == record
+
+
 @pytest.mark.clause("X-24", "B-20.6")
 def test_judging_and_writing_takes_one_round_trip_and_the_commit(
     storage: StorageBase, sent: list[Any]
