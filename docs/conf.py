@@ -119,4 +119,5 @@ nitpick_ignore_regex = [
     # What the backends are made of inside.
     ("py:class", r"cliquet\.connections\.[a-z_.]+\.[A-Za-z]+"),
     ("py:class", r"cliquet\.[a-z]+\.relational\.[a-z_]+\.[A-Za-z]+"),
+    ("py:class", r"cliquet\.storage\.several\.[A-Za-z]+"),
 ]
