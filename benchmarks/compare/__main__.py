@@ -1,7 +1,8 @@
 """Compare the library with its peers, and with the limit of what its stack can do.
 
     python -m benchmarks.compare [--peers cliquet,limit] [--backends postgresql,sqlite,memory]
-        [--rounds 9] [--http | --http-only] [--servers gunicorn,granian] [--output FOLDER]
+        [--rounds 9] [--http | --http-only] [--http-rounds 3] [--servers gunicorn,granian]
+        [--output FOLDER]
 
 Every operation is run on every peer, in one run and in turn, so that a slow moment of the machine
 meets all of them: what counts are the ratios.
@@ -35,6 +36,9 @@ def arguments() -> argparse.Namespace:
         "--backends", default="postgresql,sqlite,memory", type=lambda text: text.split(",")
     )
     parser.add_argument("--rounds", default=9, type=int, help="measurements of each operation")
+    parser.add_argument(
+        "--http-rounds", default=3, type=int, help="the same over HTTP, of 2 s each"
+    )
     parser.add_argument("--http", action="store_true", help="also over HTTP, with wrk")
     parser.add_argument("--http-only", action="store_true", help="over HTTP alone")
     parser.add_argument("--servers", default=",".join(SERVERS), type=lambda text: text.split(","))
@@ -65,7 +69,7 @@ def main() -> None:
                     report.plot(backend, figures, asked.output)
             if (asked.http or asked.http_only) and http_load.is_possible():
                 by_server = http_load.compare(
-                    asked.peers, asked.servers, backend, databases, asked.rounds
+                    asked.peers, asked.servers, backend, databases, asked.http_rounds
                 )
                 for server, served in by_server.items():
                     print(report.http_table(backend, server, served))
