@@ -21,7 +21,7 @@ from cliquet.feed.source import Page
 from cliquet.feed.stream import Question
 from cliquet.listeners.breaker import CircuitBreaker
 from cliquet.monitoring.profiler import Profiler
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import Thread, wait_until
 from cliquet.testing.web import make_app
 
 PATIENCE_SECONDS = 10
@@ -229,8 +229,7 @@ def test_who_waits_for_changes_keeps_nobody_from_making_them(
     environ = {"PATH_INFO": "/changes", **headers}
     thread = Thread(target=lambda: answers.append(profiler(environ, None)))
     thread.start()
-    while not thread.is_alive():
-        time.sleep(0.01)
+    wait_until(thread.is_alive, "the client that waits")
     profiler({"PATH_INFO": "/change"}, None)
     thread.join()
 

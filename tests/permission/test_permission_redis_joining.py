@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,7 +19,7 @@ from cliquet.permission.redis import Permission, joining
 from cliquet.permission.redis import permission as permission_module
 from cliquet.permission.redis.joining import BATCH
 from cliquet.storage.exceptions import BackendError
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import Thread, wait_until
 from cliquet.testing.storage.common import in_another_thread
 from cliquet.testing.transactions import request_transaction
 from cliquet.transactions.own import OwnTransaction
@@ -220,8 +219,7 @@ def test_who_is_stopped_for_longer_than_the_lock_writes_if_nobody_else_has(
     monkeypatch.setattr(joining, "LEASE_MS", 200)
 
     def stop() -> None:
-        while redis_client.keys("*lock:*"):
-            time.sleep(0.005)
+        wait_until(lambda: not redis_client.keys("*lock:*"), "the end of the locks")
         # It changes another object.
         with request_transaction():
             spread.write_object_permissions("/p", {}, "other")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from cliquet.scripts import granian_server
+from cliquet.testing.bounded import Thread
 
 pytest.importorskip("psycopg2")
 
@@ -79,7 +79,7 @@ def received() -> Iterator[tuple[int, list[tuple[str, str, bytes]]]]:
             """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever)
     thread.start()
     yield server.server_port, requests
     server.shutdown()
