@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StaleReadError",
-    "forget_record",
+    "forget_permissions",
     "known_record",
     "may_change",
     "may_put",
-    "record_to_patch",
     "remember_put",
     "replaced",
 ]
@@ -84,15 +83,9 @@ def may_put(resource: UserResource) -> bool:
 
 
 def known_record(resource: UserResource) -> Record | None:
-    """Return the record of the request if it was read for the check of the permission."""
+    """Return the record of a PUT if it was read for the check of the permission."""
     context = resource.context
     return context.current_record if _is_decided(context) else None
-
-
-def forget_record(resource: UserResource) -> None:
-    """Let the endpoint read the record again, under the lock."""
-    if known_record(resource) is not None:
-        resource.context.current_record = None
 
 
 def _is_decided(context: Any) -> bool:
@@ -145,21 +138,13 @@ def _remember_contended(model: Model, record_id: str) -> None:
     _contended[place] = time.monotonic() + _CONTENDED_SECONDS
 
 
-def record_to_patch(resource: UserResource) -> Record:
-    """Return a record as it is now, without the lock.
+def forget_permissions(resource: UserResource) -> None:
+    """Forget the permissions that were read for the check, before the record is read.
 
-    Raises
-    ------
-    HTTPNotFound : there is no such record.
+    They must not be older than the record, whose timestamp changes with them.
     """
-    known = known_record(resource)
-    if known is not None:
-        return known
     if isinstance(resource.model, ShareableModel):
-        # Those that were read for the check must not be older than the record, whose timestamp
-        # changes with them.
         resource.model.known_permissions.forget_aces()
-    return resource._get_record_or_404(resource.record_id)
 
 
 def replaced(resource: UserResource, existing: Record, record: Record) -> Record:

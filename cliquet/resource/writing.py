@@ -166,10 +166,8 @@ def _patch(
     model, record_id = resource.model, resource.record_id
     id_field, modified_field = model.id_field, model.modified_field
     if locks_late:
-        existing = late_locks.record_to_patch(resource)
-    else:
-        late_locks.forget_record(resource)
-        existing = resource._get_record_or_404(record_id)
+        late_locks.forget_permissions(resource)
+    existing = resource._get_record_or_404(record_id)
     resource._check_write()
     resource._raise_412_if_modified(existing)
 

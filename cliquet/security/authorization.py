@@ -15,10 +15,10 @@ from zope.interface import implementer
 
 from cliquet import settings, utils
 from cliquet.core.globs import WILDCARD
+from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import KnownPermissions, checks_what_it_lists
 from cliquet.security import object_uris
 from cliquet.security.principals import with_prefixed_userid
-from cliquet.security.read_ahead import is_made_ahead, may_lock_late
 from cliquet.security.shared_listing import SharedListing, finds_shared_records
 from cliquet.security.undecided_put import UndecidedPut
 from cliquet.storage.exceptions import RecordNotFoundError
@@ -63,6 +63,10 @@ def groupfinder(userid: str, request: Request) -> list[str]:
 
 _GRANTED = "granted_permissions"
 _NAMES_RESOURCE = utils.current_resource_name
+
+# The resource is made twice, and the first time is before the check: code of an application in one
+# of these must run only once, and for nobody who may not see the record.
+_IS_MADE_AHEAD = Shortcut("_may_be_made_ahead", "__init__", "get_parent_id", "default_model")
 
 
 def forget_granted(bound_data: dict[str, Any]) -> None:
@@ -232,7 +236,7 @@ class RouteFactory(SharedListing, UndecidedPut):
         return "write"
 
     def _read_ahead(self) -> None:
-        """Read the record of a GET or PATCH with the ACEs that the request is judged by, if free.
+        """Read the record of a GET with the ACEs by which the request is judged, if that is free.
 
         Nothing of the record is shown unless the request turns out to be permitted (H-5.17).
         """
@@ -240,7 +244,7 @@ class RouteFactory(SharedListing, UndecidedPut):
         object_id = self.permission_object_id
         # Within a process, a statement costs no more than to make the resource twice.
         is_worth_it = getattr(request.registry.storage, "makes_round_trips", False)
-        if object_id is None or not is_worth_it or not is_made_ahead(cls):
+        if object_id is None or not is_worth_it or not _IS_MADE_AHEAD.is_open_in(cls):
             return
         try:
             resource = cls(request=request, context=self)
@@ -354,14 +358,11 @@ class RouteFactory(SharedListing, UndecidedPut):
         return self._check(self.permission_object_id, permission, principals, get_bound_permissions)
 
     def _reads_shown(self, object_id: str) -> bool:
-        """Return whether the record with this URI may be read before the request is permitted."""
+        """Return whether the request only reads the record with this URI."""
         return (
             object_id == self._shown_object_id
+            and self.required_permission == "read"
             and self.current_record is None
-            and (
-                self.required_permission == "read"
-                or may_lock_late(self._request, self._service.resource)
-            )
         )
 
     def _check(
