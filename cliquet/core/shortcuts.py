@@ -20,6 +20,17 @@ def bound_to(function: Any) -> Any:
     return None if function is None else function.__self__
 
 
+def _is_method(function: Any, target: Any, name: str) -> bool:
+    """Return whether a function is, or decorates, the method of the class of an object."""
+    while function is not None and not inspect.ismethod(function):
+        function = getattr(function, "__wrapped__", None)
+    return (
+        function is not None
+        and function.__self__ is target
+        and function.__func__ is getattr(type(target), name, None)
+    )
+
+
 class _Decision(NamedTuple):
     """The result for a class, or for an object with attributes of its own.
 
@@ -111,6 +122,6 @@ class Shortcut:
         attributes = tuple(map(own.get, self._names, repeat(_ABSENT)))
         known: _Decision | None = own.get(self._key)
         if known is None or known.attributes != attributes:
-            are_same = (bound_to(own[name]) is target for name in self._names if name in own)
+            are_same = (_is_method(own[name], target, name) for name in self._names if name in own)
             known = own[self._key] = _Decision(attributes, all(are_same))
         return not known.is_open

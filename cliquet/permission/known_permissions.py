@@ -115,6 +115,11 @@ class KnownPermissions:
         """Return whether ACEs of an object are known, perhaps of another version of it."""
         return object_id in self._aces
 
+    @property
+    def has_judged(self) -> bool:
+        """Whether an answer was based on the ACEs of an object."""
+        return bool(self._judged)
+
     def forget(self, object_id: str) -> None:
         """Forget the ACEs of an object, because they change."""
         self._aces.pop(object_id, None)

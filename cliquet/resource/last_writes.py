@@ -49,6 +49,8 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
         not is_plain(resource, type(resource).collection_post)
         or not is_undisturbed(resource.request)
         or model.modified_field in record
+        # Only the model knows that it is not stored.
+        or (isinstance(model, ShareableModel) and _names_permissions_alone(model, record))
         or not _STORES.is_open(model.storage)
         or not _ENDS.is_open(resource)
         or not _CREATES.is_open(model)
@@ -78,6 +80,11 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
     written = model._write_permissions(object_id, permissions, None, is_new=True, had_none=True)
     created = tweens.as_last_write(partial(create, record=record, id_generator=Drawn(object_id)))
     return {**created, model.permissions_field: written}
+
+
+def _names_permissions_alone(model: ShareableModel, record: Record) -> bool:
+    """Return whether a record names permissions that no backend keeps."""
+    return model.permissions_field in record and model._backend() is None
 
 
 def share_client(model: ShareableModel) -> bool:

@@ -3,37 +3,36 @@
 Such a request reads the record without the lock, and is judged meanwhile. If nothing can follow the
 replacement (see `last_writes`), the lock, the replacement and the commit are one round trip, which
 does nothing if somebody has changed the record since it was read. Then the request looks again,
-under the lock (X-24).
+under the lock (X-24). Where the permissions of the record decide, they have to be those under the
+lock, which therefore comes first.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import leaves_what_is_there
 from cliquet.resource.last_writes import is_plain, is_undisturbed, share_client
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.resource.user_model import Model
+from cliquet.security.authorization import RouteFactory
 from cliquet.security.principals import keeps_write
 from cliquet.security.sent_headers import sent
-from cliquet.security.undecided_put import UndecidedPut
+from cliquet.storage.atomicity import StaleReadError
+from cliquet.storage.exceptions import BackendError
+from cliquet.transactions.tweens import is_waiting_for
 from cliquet.types import Record
 
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = [
-    "StaleReadError",
-    "forget_permissions",
-    "known_record",
-    "may_change",
-    "may_put",
-    "remember_put",
-    "replaced",
-]
+__all__ = ["StaleReadError", "changed", "may_change", "may_put", "remember_put", "replaced"]
+
+T = TypeVar("T")
 
 # What follows the replacement, and what comes before it: hooks may rely on the lock (X-24).
 _ENDS_CHANGE = Shortcut(
@@ -54,7 +53,9 @@ _ENDS_CHANGE = Shortcut(
     "_record_to_put",
 )
 _REPLACES = Shortcut("_replaces_alone", "atomic", "get_record", "update_record")
-_STORES_CHANGE = Shortcut("update_if_unchanged", "atomic", "get", "update")
+_STORES_CHANGE = Shortcut("locks_late", "atomic", "get", "update")
+# In the environment of a request that must not lock late when it is run again.
+_LOCKED = "cliquet.locked"
 
 # Records that others change too, and until when, on the monotonic clock. They are changed under the
 # lock from the beginning: who comes too late has made a round trip in vain, and is judged twice.
@@ -63,33 +64,16 @@ _CONTENDED_SECONDS: Final = 1.0
 _MOST_CONTENDED: Final = 1024
 
 
-class StaleReadError(Exception):
-    """A change has to be made under the lock, with the record that is there then."""
-
-
 def may_put(resource: UserResource) -> bool:
     """Return whether a PUT may lock late, because it replaces its record.
 
     A PUT that creates the record must lock the collection before it looks. Whether the record
-    exists may be known, and is guessed otherwise from the last PUT: clients often create, or
-    replace, many records in a row. A wrong guess costs a round trip.
+    exists is guessed from the last PUT: clients often create, or replace, many records in a row. A
+    wrong guess costs a round trip.
     """
-    cls, context = type(resource), resource.context
-    if _is_decided(context):
-        is_expected = context.current_record is not None
-    else:
-        is_expected = cls._last_put_replaced or bool(sent(resource.request, "If-Match"))
+    cls = type(resource)
+    is_expected = cls._last_put_replaced or bool(sent(resource.request, "If-Match"))
     return is_expected and may_change(resource, cls.put)
-
-
-def known_record(resource: UserResource) -> Record | None:
-    """Return the record of a PUT if it was read for the check of the permission."""
-    context = resource.context
-    return context.current_record if _is_decided(context) else None
-
-
-def _is_decided(context: Any) -> bool:
-    return isinstance(context, UndecidedPut) and not context.is_undecided
 
 
 def remember_put(resource: UserResource, existing: Record | None) -> None:
@@ -106,20 +90,58 @@ def may_change(resource: UserResource, endpoint: Callable[..., Any]) -> bool:
     ----------
     endpoint : the method of its class that answers such requests.
     """
-    model = resource.model
+    request, model = resource.request, resource.model
     return (
         is_plain(resource, endpoint)
-        and is_undisturbed(resource.request)
+        and is_undisturbed(request)
+        and _is_permitted_for_good(resource.context)
         # These are written too.
-        and not resource.request.validated.get("permissions")
+        and not request.validated.get("permissions")
+        # It asks for a record that is not there.
+        and not sent(request, "If-None-Match")
         and _STORES_CHANGE.is_open(model.storage)
+        and getattr(model.storage, "locks_late", False)
         and _ENDS_CHANGE.is_open(resource)
         and _REPLACES.is_open(model)
+        and _LOCKED not in request.environ
         and not (_contended and _is_contended(model, resource.record_id))
         and (
             not isinstance(model, ShareableModel) or model._backend() is None or share_client(model)
         )
     )
+
+
+def _is_permitted_for_good(context: Any) -> bool:
+    """Return whether no permission of the record was needed, which somebody may take away.
+
+    Otherwise the request is judged again under the lock (D-62).
+    """
+    # Owners need none for their records, and have no context.
+    return context is None or (
+        isinstance(context, RouteFactory)
+        and not context.has_asked
+        and not context.known_permissions.has_judged
+    )
+
+
+def changed(resource: UserResource, change: Callable[[bool], T], *, locks_late: bool) -> T | None:
+    """Run a change that locks late, if it may; ``None`` if it has to run under the lock.
+
+    Parameters
+    ----------
+    change : gets whether it locks late, and then ends with :func:`replaced`.
+    """
+    if not locks_late:
+        return None
+    try:
+        return change(True)
+    except StaleReadError:
+        if is_waiting_for(resource.request):
+            # Nothing was done. Under the lock, nobody else is faster.
+            return None
+    # A validator of the application has written something, which has to be undone.
+    resource.request.environ[_LOCKED] = True
+    raise BackendError(message="A change has to begin again, under the lock.", retryable=True)
 
 
 def _is_contended(model: Model, record_id: str | None) -> bool:
@@ -136,15 +158,6 @@ def _remember_contended(model: Model, record_id: str) -> None:
         _contended.clear()
     place = (model.collection_id, str(model.parent_id), record_id)
     _contended[place] = time.monotonic() + _CONTENDED_SECONDS
-
-
-def forget_permissions(resource: UserResource) -> None:
-    """Forget the permissions that were read for the check, before the record is read.
-
-    They must not be older than the record, whose timestamp changes with them.
-    """
-    if isinstance(resource.model, ShareableModel):
-        resource.model.known_permissions.forget_aces()
 
 
 def replaced(resource: UserResource, existing: Record, record: Record) -> Record:
@@ -164,44 +177,35 @@ def replaced(resource: UserResource, existing: Record, record: Record) -> Record
     StaleReadError : it was changed, or the request may still fail, or may write something else:
         nothing was done.
     """
-    model = resource.model
+    model, record_id = resource.model, str(resource.record_id)
     # Validators of the schema are code of the application.
     if model.modified_field in record or not is_undisturbed(resource.request):
         raise StaleReadError
-    field = None
-    if isinstance(model, ShareableModel) and model._backend() is not None:
+    seen, permissions, field = existing, None, ""
+    if isinstance(model, ShareableModel):
         field = model.permissions_field
-        if field in record or not _leaves_permissions(model, existing):
+        if field in record:
+            raise StaleReadError
+        seen = dict(existing)
+        permissions = seen.pop(field, None)
+        if permissions is not None and not _leaves_permissions(model, permissions):
             raise StaleReadError
     storage: Any = model.storage
-    stored: Record | None = storage.update_if_unchanged(
-        object_id=existing[model.id_field],
-        record=record,
-        seen=existing[model.modified_field],
-        **model._collection(None),
-        **model._fields,
-    )
-    if stored is None:
-        _remember_contended(model, existing[model.id_field])
-        raise StaleReadError
-    return stored if field is None else {**stored, field: existing[field]}
+    update = partial(storage.update, object_id=record_id, record=record, seen=seen)
+    try:
+        stored: Record = update(**model._collection(None), **model._fields)
+    except StaleReadError:
+        _remember_contended(model, record_id)
+        raise
+    return stored if permissions is None else {**stored, field: permissions}
 
 
-def _leaves_permissions(model: ShareableModel, existing: Record) -> bool:
-    """Return whether a replacement that mentions no permissions writes none.
-
-    Raises
-    ------
-    HTTPForbidden : they are not those by which the request was permitted, and do not permit it.
-    """
-    held = existing.get(model.permissions_field)
-    if not held or not leaves_what_is_there(model.permission):
+def _leaves_permissions(model: ShareableModel, held: dict[str, set[str]]) -> bool:
+    """Return whether a replacement that mentions no permissions writes none."""
+    if not leaves_what_is_there(model.permission):
         return False
     writer = model.current_principal
-    is_writer = writer is None or writer in held.get("write", ())
+    if writer is None or writer in held.get("write", ()):
+        return True
     # Somebody who edits through a group may get no permission (E-18.3).
-    if not is_writer and (model.explicit_permissions or keeps_write(str(writer), held, {})):
-        return False
-    if model.judge is not None and model.get_permission_object_id is not None:
-        model.judge(model.get_permission_object_id(existing[model.id_field]), held)
-    return True
+    return not (model.explicit_permissions or keeps_write(writer, held, {}))

@@ -101,8 +101,7 @@ def _put(
 ) -> tuple[Record, ACTIONS, Record | None]:
     model = resource.model
     record_id: Any = resource.record_id
-    known = late_locks.known_record(resource) if locks_late else None
-    existing = known or _find(resource, record_id)
+    existing = _find(resource, record_id)
     late_locks.remember_put(resource, existing)
     if locks_late and existing is None:
         raise StaleReadError
@@ -165,8 +164,6 @@ def _patch(
 ) -> tuple[Record, Record, Plan, list[str]]:
     model, record_id = resource.model, resource.record_id
     id_field, modified_field = model.id_field, model.modified_field
-    if locks_late:
-        late_locks.forget_permissions(resource)
     existing = resource._get_record_or_404(record_id)
     resource._check_write()
     resource._raise_412_if_modified(existing)
@@ -232,13 +229,8 @@ def _changing(resource: UserResource, change: Callable[[bool], T], locks_late: b
     change : gets whether it locks late, and then ends with :func:`late_locks.replaced`.
     locks_late : whether that is worth a try.
     """
-    if locks_late:
-        try:
-            return change(True)
-        except StaleReadError:
-            # Nothing was done. Under the lock, nobody else is faster.
-            pass
-    return atomically(resource, lambda: change(False))
+    done = late_locks.changed(resource, change, locks_late=locks_late)
+    return atomically(resource, lambda: change(False)) if done is None else done
 
 
 def atomically(resource: UserResource, operation: Callable[[], T]) -> T:

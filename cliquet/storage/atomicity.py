@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from cliquet.core.shortcuts import Shortcut
+from cliquet.storage.selection import Draft
 from cliquet.types import IdGenerator, Record
 
-__all__ = ["StorageAtomicity", "changes_at_once", "creates_at_once"]
+__all__ = ["StaleReadError", "StorageAtomicity", "changes_at_once", "creates_at_once"]
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+class StaleReadError(Exception):
+    """A record has to be replaced under the lock, because it may not be the one that was read."""
 
 
 class StorageAtomicity:
@@ -53,6 +58,30 @@ class StorageAtomicity:
         BackendError : the collection could not be locked in time; the error is retryable.
         """
         return operation()
+
+    @property
+    def locks_late(self) -> bool:
+        """Whether `update()` may be given the record that was read (X-24).
+
+        .. versionadded:: 3.2
+        """
+        return False
+
+    def _update_seen(self, draft: Draft, seen: Draft) -> Record:
+        """Replace a record if it is still the one that was seen, and commit at once.
+
+        The collection is only locked meanwhile.
+
+        Parameters
+        ----------
+        seen : the live record as it was read outside of transactions, without the lock of its
+            collection.
+
+        Raises
+        ------
+        StaleReadError : it is another one, or has to be replaced in another way: nothing was done.
+        """
+        raise StaleReadError
 
     def with_effects(
         self,

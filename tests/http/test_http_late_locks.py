@@ -5,6 +5,7 @@ the lock, and its answer is that of a request which came later.
 """
 
 from collections.abc import Callable, Iterator
+from types import MethodType
 from typing import Any
 
 import colander
@@ -18,6 +19,8 @@ from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.time_limits import Limits
 from cliquet.events import ResourceChanged
 from cliquet.resource import late_locks
+from cliquet.resource.model import ShareableModel
+from cliquet.storage.atomicity import StaleReadError
 from cliquet.storage.postgresql import Storage
 from cliquet.testing.bounded import Threads
 from cliquet.testing.web import basic_auth, make_app
@@ -45,6 +48,10 @@ class Sedge(resource.ShareableResource):
     mapping = Fields()
 
 
+class Reed(Sedge):
+    """Permissions decide who may write one of them."""
+
+
 class Unique(resource.ResourceSchema):
     class Options:
         unique_fields = ("name",)
@@ -61,7 +68,7 @@ class Hooked(Lichen):
         return super().process_record(new, old)
 
 
-CLASSES = (Lichen, Sedge, Rush, Hooked)
+CLASSES = (Lichen, Sedge, Reed, Rush, Hooked)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +102,10 @@ def served(
         for kind in ("storage", "permission")
         for name, value in (("backend", f"cliquet.{kind}.postgresql"), ("url", url))
     }
-    opened = {"sedge_create_principals": "system.Authenticated"}
+    opened = {
+        f"sedge_{name}_principals": "system.Authenticated" for name in ("read", "write", "create")
+    }
+    opened["reed_create_principals"] = "system.Authenticated"
     return make_app([*CLASSES], settings={**backends, **opened, **settings}, configure=configure)
 
 
@@ -112,19 +122,25 @@ def meanwhile(
 ) -> Iterator[Callable[[Callable[[], Any]], list[str]]]:
     """Return a function that runs another one, elsewhere, just before the next replacement."""
     threads = Threads(1)
-    replace = Storage.update_if_unchanged
+    replace = Storage.update
 
     def before(interfere: Callable[[], Any]) -> list[str]:
         waiting, seen = [interfere], []
 
         def replacing(self: Storage, *args: Any, **named: Any) -> Any:
+            if named.get("seen") is None:
+                return replace(self, *args, **named)
             if waiting:
                 threads.submit(waiting.pop()).result(30)
-            stored = replace(self, *args, **named)
-            seen.append("missed" if stored is None else "replaced")
+            try:
+                stored = replace(self, *args, **named)
+            except StaleReadError:
+                seen.append("missed")
+                raise
+            seen.append("replaced")
             return stored
 
-        monkeypatch.setattr(Storage, "update_if_unchanged", replacing)
+        monkeypatch.setattr(Storage, "update", replacing)
         return seen
 
     yield before
@@ -229,47 +245,152 @@ def test_a_record_that_is_deleted_meanwhile_is_not_found_or_is_created_again(
     assert app.get("/v0/lichens", headers=OWNER).headers["Total-Records"] == "1"
 
 
-def test_a_permission_that_is_taken_away_meanwhile_is_missed(
-    app: TestApp, meanwhile: Callable[..., list[str]]
-) -> None:
-    other = app.get("/v0/", headers=OTHER).json["user"]["id"]
-    url = create(app, "/sedges", permissions={"write": [other]})
-    revoked = {"permissions": {"write": []}}
-
-    for method in ("put_json", "patch_json"):
-        app.patch_json(url, {"permissions": {"write": [other]}}, headers=OWNER, status=200)
-        seen = meanwhile(lambda: app.patch_json(url, revoked, headers=OWNER, status=200))
-        getattr(app, method)(url, {"data": {"name": "b"}}, headers=OTHER, status=403)
-        assert seen == ["missed"]
-
-    found = app.get(url, headers=OWNER).json
-    assert found["data"]["name"] == "a"
-    assert other not in found["permissions"]["write"]
-
-
-def test_a_permission_that_is_taken_away_before_the_record_is_read_is_missed(
+@pytest.mark.clause("D-62")
+def test_where_permissions_decide_the_lock_comes_first(
     app: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = app.get("/v0/", headers=OTHER).json["user"]["id"]
-    url = create(app, "/sedges", permissions={"write": [other]})
-    revoke = lambda: app.patch_json(  # noqa: E731
-        url, {"permissions": {"write": []}}, headers=OWNER, status=200
+    url = create(app, "/reeds", permissions={"write": [other]})
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    for method in ("put_json", "patch_json"):
+        for user in (OWNER, OTHER):
+            sent.clear()
+            getattr(app, method)(url, {"data": {"name": method}}, headers=user, status=200)
+            assert [text for text in sent if text.startswith("BEGIN")]
+
+
+@pytest.mark.parametrize("method", ["put_json", "patch_json"])
+def test_a_change_that_keeps_the_timestamp_is_noticed(
+    app: TestApp, method: str, meanwhile: Callable[..., list[str]]
+) -> None:
+    url = create(app)
+    create(app)
+    storage, parent_id = app.app.registry.storage, app.get("/v0/", headers=OWNER).json["user"]["id"]
+    place = {"collection_id": "lichen", "parent_id": parent_id, "object_id": url.split("/")[-1]}
+
+    def migrate() -> None:
+        # Whoever stores a record as it was read keeps its timestamp, if it is not the newest.
+        before = storage.get(**place)
+        after = storage.update(**place, record={**before, "migrated": True})
+        assert after["last_modified"] == before["last_modified"]
+
+    seen = meanwhile(migrate)
+    answer = getattr(app, method)(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+
+    assert seen == ["missed"]
+    assert ("migrated" in answer.json["data"]) is (method == "patch_json")
+    assert app.get(url, headers=OWNER).json == answer.json
+
+
+def test_what_a_validator_has_written_is_undone_before_the_change_runs_again(
+    app: TestApp, postgresql_module_url: str
+) -> None:
+    url = create(app)
+    own = served(postgresql_module_url)
+    storage = own.app.registry.storage
+    made: list[Any] = []
+
+    def validator(node: Any, value: Any) -> None:
+        made.append(storage.create("notes", "all", {"name": value}))
+
+    node = Lichen.mapping["name"]
+    node.validator = validator
+    try:
+        own.patch_json(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+    finally:
+        node.validator = None
+
+    assert len(made) > 1
+    assert storage.count_all("notes", "all") == 1
+    storage.delete_all("notes", "all", with_deleted=False)
+    storage.client.dispose()
+
+
+@pytest.mark.parametrize("place", ["model", "storage", "resource"])
+def test_methods_that_are_replaced_on_an_object_are_called(
+    app: TestApp, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(app)
+    called: list[str] = []
+    storage = app.app.registry.storage
+
+    def watch(target: Any, name: str) -> None:
+        former = getattr(target, name)
+
+        def watching(self: Any, *args: Any, **named: Any) -> Any:
+            called.append(name)
+            assert "seen" not in named
+            return former(*args, **named)
+
+        setattr(target, name, MethodType(watching, target))
+
+    if place == "storage":
+        monkeypatch.setattr(storage, "update", storage.update)
+        watch(storage, "update")
+    else:
+        make = Lichen.get_parent_id
+
+        def get_parent_id(self: Any, request: Any) -> Any:
+            if place == "resource":
+                watch(self, "process_record")
+            return make(self, request)
+
+        if place == "resource":
+            monkeypatch.setattr(Lichen, "get_parent_id", get_parent_id)
+        else:
+            model = type("Watched", (Lichen.default_model,), {"__init__": watched_model(watch)})
+            monkeypatch.setattr(Lichen, "default_model", model)
+
+    app.patch_json(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+    app.put_json(url, {"data": {"name": "c"}}, headers=OWNER, status=200)
+
+    assert len(called) == 2
+
+
+def watched_model(watch: Callable[[Any, str], None]) -> Any:
+    def __init__(self: Any, *args: Any, **named: Any) -> None:  # noqa: N807 - of the class
+        super(type(self), self).__init__(*args, **named)
+        watch(self, "update_record")
+
+    return __init__
+
+
+def test_a_member_that_names_permissions_is_never_stored(
+    app: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lichen, "default_model", ShareableModel)
+    body = {"data": {"name": "a", "__permissions__": {"write": []}}}
+
+    url = create(app, data=body["data"])
+    app.patch_json(url, body, headers=OWNER, status=200)
+    app.put_json(url, body, headers=OWNER, status=200)
+
+    stored = app.app.registry.storage.client.rows("SELECT data FROM records")
+    assert stored == [({"name": "a"},)]
+
+
+@pytest.mark.clause("X-23")
+def test_records_without_permissions_are_no_dearer(
+    app: TestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = app.app.registry.storage
+    record_id = storage.create("sedge", "", {"name": "a"})["id"]
+    anonymous = served(
+        str(storage.client.engine.url.render_as_string(hide_password=False)),
+        sedge_write_principals="system.Everyone",
+        sedge_create_principals="system.Everyone",
+        sedge_read_principals="system.Everyone",
     )
-    waiting, threads = [revoke], Threads(1)
-    find = Storage.find_with_aces
+    sent = record(anonymous.app.registry.storage.client, monkeypatch)
 
-    def finding(self: Storage, *args: Any, **named: Any) -> Any:
-        # The permission was checked, with entries that were read alone.
-        if waiting:
-            threads.submit(waiting.pop()).result(30)
-        return find(self, *args, **named)
-
-    monkeypatch.setattr(Storage, "find_with_aces", finding)
-    app.patch_json(url, {"data": {"name": "b"}}, headers=OTHER, status=403)
-    threads.shutdown()
-
-    assert not waiting
-    assert app.get(url, headers=OWNER).json["data"]["name"] == "a"
+    for method in ("patch_json", "put_json"):
+        sent.clear()
+        url = f"/v0/sedges/{record_id}"
+        answer = getattr(anonymous, method)(url, {"data": {"name": method}}, status=200)
+        assert answer.json["permissions"] == {}
+        assert len(sent) == 2, sent
+    anonymous.app.registry.storage.client.dispose()
 
 
 def test_where_somebody_hears_of_changes_the_lock_comes_first(
@@ -293,7 +414,7 @@ def subscribe(config: Configurator) -> None:
 
 def test_who_gets_a_permission_by_writing_gets_it_with_the_record(app: TestApp) -> None:
     other = app.get("/v0/", headers=OTHER).json["user"]["id"]
-    url = create(app, "/sedges", permissions={"write": ["system.Authenticated"]})
+    url = create(app, "/sedges")
 
     for method in ("patch_json", "put_json"):
         answer = getattr(app, method)(url, {"data": {"name": "b"}}, headers=OTHER, status=200)

@@ -13,6 +13,7 @@ from transaction import TransactionManager
 
 from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase, postgresql
+from cliquet.storage.atomicity import StaleReadError
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.storage.selection import CollectionKey
@@ -274,7 +275,7 @@ def test_writing_takes_one_round_trip_and_the_commit(storage: Any, sent: list[st
 
 
 @pytest.mark.clause("B-23.27", "E-9.3")
-class TestUpdateIfUnchanged:
+class TestUpdateOfWhatWasSeen:
     """What a late lock writes, or does not."""
 
     @pytest.fixture(autouse=True)
@@ -282,16 +283,14 @@ class TestUpdateIfUnchanged:
         yield from judging(monkeypatch, storage.client)
 
     @staticmethod
-    def update(storage: Any, record: Any, seen: int, **place: Any) -> Any:
-        new = {"id": record["id"], "n": 2}
-        return storage.update_if_unchanged(
-            **{**HOME, **place}, object_id=record["id"], record=new, seen=seen
-        )
+    def update(storage: Any, seen: Any, **place: Any) -> Any:
+        new = {"id": seen["id"], "n": 2}
+        return storage.update(**{**HOME, **place}, object_id=seen["id"], record=new, seen=seen)
 
     def test_a_record_that_nobody_has_changed_is_replaced_and_committed(self, storage: Any) -> None:
-        before = create(storage, n=1, gone=True)
+        before = create(storage, n=1, gone=True, exact=[1.5, 10**18, "é\n", None, {"a": 0.1}])
 
-        stored = self.update(storage, before, before["last_modified"])
+        stored = self.update(storage, before)
 
         stamp = stored["last_modified"]
         assert stored == {"id": before["id"], "n": 2, "last_modified": stamp}
@@ -301,33 +300,42 @@ class TestUpdateIfUnchanged:
         assert timestamp(storage) == stamp
         assert storage.get_all(**HOME) == ([stored], 1)
 
-    @pytest.mark.parametrize("way", ["changed", "deleted", "erased", "elsewhere", "tombstone"])
+    @pytest.mark.parametrize(
+        "way", ["changed", "changed in a past", "deleted", "erased", "elsewhere", "tombstone"]
+    )
     def test_otherwise_nothing_changes_not_even_the_timestamp(self, storage: Any, way: str) -> None:
-        record = create(storage, n=1)
-        seen = record["last_modified"]
+        seen = record = create(storage, n=1)
+        create(storage, n=9)
+        place = {**HOME, "object_id": record["id"]}
         if way == "changed":
-            storage.update(**HOME, object_id=record["id"], record={"n": 3})
+            storage.update(**place, record={"n": 3})
+        elif way == "changed in a past":
+            # The timestamp that the caller wants may be the one that the record has.
+            changed = storage.update(**place, record={**record, "n": 3})
+            assert changed["last_modified"] == record["last_modified"]
         elif way == "elsewhere":
             storage.create(**OTHER_PARENT, record={"n": 1})
         else:
-            deleted = storage.delete(**HOME, object_id=record["id"], with_deleted=way != "erased")
-            seen = deleted["last_modified"] if way == "tombstone" else seen
-        place = OTHER_PARENT if way == "elsewhere" else HOME
+            deleted = storage.delete(**place, with_deleted=way != "erased")
+            seen = deleted if way == "tombstone" else seen
+        where = OTHER_PARENT if way == "elsewhere" else HOME
         before = (
-            storage.get_all(**place, include_deleted=True),
-            storage.collection_timestamp(**place),
+            storage.get_all(**where, include_deleted=True),
+            storage.collection_timestamp(**where),
         )
 
-        assert self.update(storage, record, seen, **place) is None
+        with pytest.raises(StaleReadError):
+            self.update(storage, seen, **where)
 
         after = (
-            storage.get_all(**place, include_deleted=True),
-            storage.collection_timestamp(**place),
+            storage.get_all(**where, include_deleted=True),
+            storage.collection_timestamp(**where),
         )
         assert after == before
 
     def test_a_collection_without_a_row_is_not_touched(self, storage: Any) -> None:
-        assert self.update(storage, {"id": "a"}, 1) is None
+        with pytest.raises(StaleReadError):
+            self.update(storage, {"id": "a", "last_modified": 1})
         query = "SELECT live FROM timestamps WHERE parent_id = %s"
         assert storage.client.rows(query, (HOME["parent_id"],)) == []
 
@@ -335,13 +343,13 @@ class TestUpdateIfUnchanged:
         self, storage: Any
     ) -> None:
         record = create(storage, n=1)
-        seen = record["last_modified"]
-        own = {"n": 2, "last_modified": seen + 9}
-        place = {**HOME, "object_id": record["id"], "seen": seen}
+        own = {"n": 2, "last_modified": record["last_modified"] + 9}
+        place = {**HOME, "object_id": record["id"], "seen": record}
 
-        assert storage.update_if_unchanged(**place, record=own) is None
-        with storage.client.begin():
-            assert storage.update_if_unchanged(**place, record={"n": 2}) is None
+        with pytest.raises(StaleReadError):
+            storage.update(**place, record=own)
+        with storage.client.begin(), pytest.raises(StaleReadError):
+            storage.update(**place, record={"n": 2})
         assert storage.get(**HOME, object_id=record["id"]) == record
 
 

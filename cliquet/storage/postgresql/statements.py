@@ -225,14 +225,15 @@ REPLACE = (
     f"{_ADVANCED}UPDATE records SET deleted = FALSE, last_modified = %s, data = %s::jsonb"
     f" WHERE {_RECORD}"
 )
-# The lock, and the replacement of a record that still has the timestamp with which it was read.
-# Otherwise nothing changes, not even the counter. The second statement sees what others have
-# committed before the lock was taken. If there was no row to lock, and somebody makes it meanwhile,
-# the second condition on the record holds for the row that is there after the wait.
+# The lock, and the replacement of a record that is still the one that was read. Otherwise nothing
+# changes, not even the counter. The second statement sees what others have committed before the
+# lock was taken. If there was no row to lock, and somebody makes it meanwhile, the last condition
+# holds for the row that is there after the wait.
 _SEEN = f"{_RECORD} AND NOT deleted AND records.last_modified = %s"
 REPLACE_UNCHANGED = (
     f"{LOCK};WITH counter AS (UPDATE timestamps SET last_modified = cliquet_next(last_modified)"
-    f" WHERE {HOME} AND EXISTS (SELECT FROM records WHERE {_SEEN}) RETURNING last_modified)"
+    f" WHERE {HOME} AND EXISTS (SELECT FROM records WHERE {_SEEN} AND data = %s::jsonb)"
+    " RETURNING last_modified)"
     " UPDATE records SET last_modified = counter.last_modified, data = %s::jsonb FROM counter"
     f" WHERE {_SEEN} RETURNING records.last_modified"
 )

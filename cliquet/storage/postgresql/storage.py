@@ -11,7 +11,7 @@ from cliquet.connections.postgresql.replica import Replica
 from cliquet.migrations.distribution import Place, distribute
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
-from cliquet.storage.base import DEFAULT_DELETED_FIELD, DEFAULT_ID_FIELD, DEFAULT_MODIFIED_FIELD
+from cliquet.storage.atomicity import StaleReadError
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.postgresql import statements
 from cliquet.storage.postgresql.counter import digest_of
@@ -27,7 +27,7 @@ from cliquet.storage.postgresql.time_indexes import TimeIndexes
 from cliquet.storage.relational.indexes import FieldIndexes
 from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.storage import RelationalStorage
-from cliquet.storage.selection import CollectionKey, Names, replacing_draft
+from cliquet.storage.selection import Draft
 from cliquet.types import Record
 
 __all__ = ["Storage"]
@@ -155,52 +155,26 @@ class Storage(RelationalStorage):
         self._changes = parts.changes
         self._transactions = parts.transactions
 
-    def update_if_unchanged(
-        self,
-        collection_id: str,
-        parent_id: str,
-        object_id: str,
-        record: Record,
-        seen: int,
-        *,
-        id_field: str = DEFAULT_ID_FIELD,
-        modified_field: str = DEFAULT_MODIFIED_FIELD,
-        auth: str | None = None,
-    ) -> Record | None:
-        """Replace a record that nobody has changed since it was read, and commit at once.
+    @property
+    def locks_late(self) -> bool:
+        return not self._knows_shards
 
-        The collection is only locked meanwhile. Every change of a record gives it another
-        timestamp, by which it is recognised.
-
-        .. versionadded:: 3.2
-
-        Parameters
-        ----------
-        seen : timestamp of the record when it was read, in ms.
-
-        Returns
-        -------
-        The stored record. ``None`` if it was changed or deleted, or if it has to be replaced in
-        another way: nothing was done then.
-
-        Raises
-        ------
-        BackendError : the storage failed; or the collection could not be locked in time.
-        """
-        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        draft = replacing_draft(key, object_id, record, names)
-        if draft.supplied is not None or self._knows_shards or self.client.current() is not None:
-            return None
+    def _update_seen(self, draft: Draft, seen: Draft) -> Record:
+        if draft.supplied is not None or not self.locks_late or self.client.current() is not None:
+            raise StaleReadError
+        # Its timestamp alone would not do: an application may write another record with the same.
+        place = (*draft.key, draft.id, seen.supplied)
         rows = self.client.rows(
             statements.REPLACE_UNCHANGED,
             (
-                *(digest_of(key), *key),
-                *(*key, *key, object_id, seen),
-                *(dumped(draft.data), *key, object_id, seen),
+                *(digest_of(draft.key), *draft.key),
+                *(*draft.key, *place, dumped(seen.data)),
+                *(dumped(draft.data), *place),
             ),
         )
-        return draft.completed(rows[0][0]) if rows else None
+        if not rows:
+            raise StaleReadError
+        return draft.completed(rows[0][0])
 
     def watch_replica(self, tell: Callable[[str], None]) -> None:
         """Let a function know what becomes of each read that the replica could serve.
