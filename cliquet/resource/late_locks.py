@@ -54,6 +54,8 @@ _ENDS_CHANGE = Shortcut(
 )
 _REPLACES = Shortcut("_replaces_alone", "atomic", "get_record", "update_record")
 _STORES_CHANGE = Shortcut("locks_late", "atomic", "get", "update")
+# The attribute of an application with what the last PUT of each class has found.
+_LAST_PUTS = "cliquet_last_puts"
 # In the environment of a request that must not lock late when it is run again.
 _LOCKED = "cliquet.locked"
 
@@ -72,15 +74,15 @@ def may_put(resource: UserResource) -> bool:
     wrong guess costs a round trip.
     """
     cls = type(resource)
-    is_expected = cls._last_put_replaced or bool(sent(resource.request, "If-Match"))
+    last_puts = resource.request.registry.__dict__.get(_LAST_PUTS, {})
+    is_expected = last_puts.get(cls, False) or bool(sent(resource.request, "If-Match"))
     return is_expected and may_change(resource, cls.put)
 
 
 def remember_put(resource: UserResource, existing: Record | None) -> None:
     """Remember for the next PUT of the resource whether this one replaces a record."""
-    cls = type(resource)
-    if cls._last_put_replaced is not (existing is not None):
-        cls._last_put_replaced = existing is not None
+    last_puts = resource.request.registry.__dict__.setdefault(_LAST_PUTS, {})
+    last_puts[type(resource)] = existing is not None
 
 
 def may_change(resource: UserResource, endpoint: Callable[..., Any]) -> bool:

@@ -88,9 +88,6 @@ class UserResource:
     _reads_alike = True
     _lists_as_text = True
 
-    # What the last PUT found: see `late_locks`.
-    _last_put_replaced = False
-
     # Whether the hook of the library was called for the record that is written, see `processed`.
     _is_completed = False
     # Values that were already read, and a mapping with the same mapping bound to the request.

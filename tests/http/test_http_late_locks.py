@@ -88,10 +88,13 @@ def app(
         for table in ("records", "timestamps", "access_control_entries"):
             session.execute(f"DELETE FROM {table}")
     monkeypatch.setattr(late_locks, "_CONTENDED_SECONDS", 0.0)
-    for cls in CLASSES:
-        # A PUT is expected to replace a record.
-        cls._last_put_replaced = True
-    return served(postgresql_module_url)
+    return replacing(served(postgresql_module_url))
+
+
+def replacing(app: TestApp) -> TestApp:
+    """Let an application expect that a PUT replaces a record."""
+    app.app.registry.cliquet_last_puts = dict.fromkeys(CLASSES, True)
+    return app
 
 
 def served(
@@ -208,6 +211,20 @@ def test_a_record_that_others_change_is_locked_at_once_for_a_while(
     assert seen == ["replaced", "missed", *["replaced"] * 4]
 
 
+def test_only_some_records_are_remembered(
+    app: TestApp, meanwhile: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_locks, "_MOST_CONTENDED", 2)
+    monkeypatch.setattr(late_locks, "_contended", {})
+    monkeypatch.setattr(late_locks, "_CONTENDED_SECONDS", 60.0)
+
+    for _ in range(5):
+        url = create(app)
+        meanwhile(lambda one=url: app.patch_json(one, {"data": {"other": 1}}, headers=OWNER))
+        app.patch_json(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+        assert 1 <= len(late_locks._contended) <= 2
+
+
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
 def test_a_condition_is_judged_again(
     app: TestApp, method: str, meanwhile: Callable[..., list[str]]
@@ -235,7 +252,7 @@ def test_a_record_that_is_deleted_meanwhile_is_not_found_or_is_created_again(
     meanwhile(delete)
     app.patch_json(url, {"data": {"name": "b"}}, headers=OWNER, status=404)
     app.put_json(url, {"data": {"name": "c"}}, headers=OWNER, status=201)
-    Lichen._last_put_replaced = True
+    replacing(app)
     meanwhile(delete)
     created = app.put_json(url, {"data": {"name": "d"}}, headers=OWNER, status=201)
 

@@ -77,10 +77,9 @@ def shared_app(postgresql_module_url: str) -> Iterator[Any]:
 
 
 @pytest.fixture
-def app(shared_app: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    for cls in (Moss, Fern, Toadstool, Bolete):
-        # What another test has left would decide how the first PUT begins.
-        monkeypatch.setattr(cls, "_last_put_replaced", False)
+def app(shared_app: Any) -> Any:
+    # What another test has left would decide how the first PUT begins.
+    shared_app.app.registry.__dict__.pop("cliquet_last_puts", None)
     shared_app.app.registry.storage.flush()
     shared_app.app.registry.permission.flush()
     return shared_app
