@@ -163,6 +163,10 @@ def test_a_request_sends_no_more_than_its_budget(
     assert len(counted(sent)) <= allowed, "\n".join(sent)
 
 
+@pytest.mark.skipif(
+    os.environ.get("CLIQUET_COMPILED_ENDPOINTS") == "false",
+    reason="only a compiled endpoint knows that nothing follows the write (make uncompiled)",
+)
 @pytest.mark.clause("X-24", "B-23.27")
 def test_a_put_guesses_whether_it_creates_and_a_wrong_guess_costs_one_more(
     app: TestApp, sent: list[Any]

@@ -150,6 +150,7 @@ def test_in_one_database_nothing_is_asked_or_said(
     assert not [one for one in sent if "advisory_xact_lock_shared" in one]
 
 
+@pytest.mark.usefixtures("processes")
 def test_postgresql_waits_for_those_alone_who_were_there(
     request: pytest.FixtureRequest, threads: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
