@@ -18,7 +18,6 @@ from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import leaves_what_is_there
 from cliquet.resource.last_writes import is_plain, is_undisturbed, share_client
 from cliquet.resource.shareable_model import ShareableModel
-from cliquet.resource.user_model import Model
 from cliquet.security.authorization import RouteFactory
 from cliquet.security.principals import keeps_write
 from cliquet.security.sent_headers import sent
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["StaleReadError", "changed", "may_change", "may_put", "remember_put", "replaced"]
 
 T = TypeVar("T")
+_Place = tuple[str, str, str]
 
 # What follows the replacement, and what comes before it: hooks may rely on the lock (X-24).
 _ENDS_CHANGE = Shortcut(
@@ -54,16 +54,15 @@ _ENDS_CHANGE = Shortcut(
 )
 _REPLACES = Shortcut("_replaces_alone", "atomic", "get_record", "update_record")
 _STORES_CHANGE = Shortcut("locks_late", "atomic", "get", "update")
-# The attribute of an application with what the last PUT of each class has found.
+# The attributes of an application: what the last PUT of each class has found; and the records that
+# others change too, until when, on the monotonic clock. These are changed under the lock from the
+# beginning: who comes too late has made a round trip in vain, and is judged twice.
 _LAST_PUTS = "cliquet_last_puts"
-# In the environment of a request that must not lock late when it is run again.
-_LOCKED = "cliquet.locked"
-
-# Records that others change too, and until when, on the monotonic clock. They are changed under the
-# lock from the beginning: who comes too late has made a round trip in vain, and is judged twice.
-_contended: dict[tuple[str, str, str], float] = {}
+_CONTENDED = "cliquet_contended_records"
 _CONTENDED_SECONDS: Final = 1.0
 _MOST_CONTENDED: Final = 1024
+# In the environment of a request that must not lock late when it is run again.
+_LOCKED = "cliquet.locked"
 
 
 def may_put(resource: UserResource) -> bool:
@@ -93,6 +92,7 @@ def may_change(resource: UserResource, endpoint: Callable[..., Any]) -> bool:
     endpoint : the method of its class that answers such requests.
     """
     request, model = resource.request, resource.model
+    contended = request.registry.__dict__.get(_CONTENDED)
     return (
         is_plain(resource, endpoint)
         and is_undisturbed(request)
@@ -106,7 +106,7 @@ def may_change(resource: UserResource, endpoint: Callable[..., Any]) -> bool:
         and _ENDS_CHANGE.is_open(resource)
         and _REPLACES.is_open(model)
         and _LOCKED not in request.environ
-        and not (_contended and _is_contended(model, resource.record_id))
+        and not (contended and _is_contended(resource, contended))
         and (
             not isinstance(model, ShareableModel) or model._backend() is None or share_client(model)
         )
@@ -146,20 +146,25 @@ def changed(resource: UserResource, change: Callable[[bool], T], *, locks_late: 
     raise BackendError(message="A change has to begin again, under the lock.", retryable=True)
 
 
-def _is_contended(model: Model, record_id: str | None) -> bool:
-    place = (model.collection_id, str(model.parent_id), str(record_id))
-    until = _contended.get(place)
+def _is_contended(resource: UserResource, contended: dict[_Place, float]) -> bool:
+    place = _place_of(resource)
+    until = contended.get(place)
     if until is not None and until <= time.monotonic():
-        _contended.pop(place, None)
+        contended.pop(place, None)
         return False
     return until is not None
 
 
-def _remember_contended(model: Model, record_id: str) -> None:
-    if len(_contended) >= _MOST_CONTENDED:
-        _contended.clear()
-    place = (model.collection_id, str(model.parent_id), record_id)
-    _contended[place] = time.monotonic() + _CONTENDED_SECONDS
+def _remember_contended(resource: UserResource) -> None:
+    contended = resource.request.registry.__dict__.setdefault(_CONTENDED, {})
+    if len(contended) >= _MOST_CONTENDED:
+        contended.clear()
+    contended[_place_of(resource)] = time.monotonic() + _CONTENDED_SECONDS
+
+
+def _place_of(resource: UserResource) -> _Place:
+    model = resource.model
+    return model.collection_id, str(model.parent_id), str(resource.record_id)
 
 
 def replaced(resource: UserResource, existing: Record, record: Record) -> Record:
@@ -197,7 +202,7 @@ def replaced(resource: UserResource, existing: Record, record: Record) -> Record
     try:
         stored: Record = update(**model._collection(None), **model._fields)
     except StaleReadError:
-        _remember_contended(model, record_id)
+        _remember_contended(resource)
         raise
     return stored if permissions is None else {**stored, field: permissions}
 

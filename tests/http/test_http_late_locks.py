@@ -205,7 +205,7 @@ def test_a_record_that_others_change_is_locked_at_once_for_a_while(
     assert seen == ["replaced", "missed"]
     change(other)
     assert seen == ["replaced", "missed", "replaced", "replaced"]
-    contended = late_locks._contended
+    contended = app.app.registry.cliquet_contended_records
     contended.update(dict.fromkeys(contended, 0.0))
     change(url)
     assert seen == ["replaced", "missed", *["replaced"] * 4]
@@ -215,14 +215,13 @@ def test_only_some_records_are_remembered(
     app: TestApp, meanwhile: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(late_locks, "_MOST_CONTENDED", 2)
-    monkeypatch.setattr(late_locks, "_contended", {})
     monkeypatch.setattr(late_locks, "_CONTENDED_SECONDS", 60.0)
 
     for _ in range(5):
         url = create(app)
         meanwhile(lambda one=url: app.patch_json(one, {"data": {"other": 1}}, headers=OWNER))
         app.patch_json(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
-        assert 1 <= len(late_locks._contended) <= 2
+        assert 1 <= len(app.app.registry.cliquet_contended_records) <= 2
 
 
 @pytest.mark.parametrize("method", ["put_json", "patch_json"])
