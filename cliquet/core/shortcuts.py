@@ -14,20 +14,25 @@ _ABSENT = object()
 
 def bound_to(function: Any) -> Any:
     """Return the object whose method a function is, or decorates; ``None`` if there is none."""
+    method = _method_in(function)
+    return None if method is None else method.__self__
+
+
+def _method_in(function: Any) -> Any:
+    """Return the method that a function is, or decorates; ``None`` if there is none."""
     # The function of the method may itself be a decorated one.
     while function is not None and not inspect.ismethod(function):
         function = getattr(function, "__wrapped__", None)
-    return None if function is None else function.__self__
+    return function
 
 
 def _is_method(function: Any, target: Any, name: str) -> bool:
     """Return whether a function is, or decorates, the method of the class of an object."""
-    while function is not None and not inspect.ismethod(function):
-        function = getattr(function, "__wrapped__", None)
+    method = _method_in(function)
     return (
-        function is not None
-        and function.__self__ is target
-        and function.__func__ is getattr(type(target), name, None)
+        method is not None
+        and method.__self__ is target
+        and method.__func__ is getattr(type(target), name, None)
     )
 
 
