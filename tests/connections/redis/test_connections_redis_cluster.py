@@ -357,8 +357,7 @@ def test_after_the_loss_of_a_server_its_replica_goes_on() -> None:
 
         for _ in range(10):
             assert post().status_code == 201
-        for client in servers.clients[:3]:
-            client.execute_command("WAIT", 1, 5000)
+        servers.replicate()
         place = next(
             rank
             for rank, client in enumerate(servers.clients[:3])
