@@ -23,6 +23,7 @@ from cliquet.connections.attempts import result_of
 from cliquet.connections.sql import Parameters, Session, SQLClient
 from cliquet.connections.sqlite.connection import (
     CACHED_STATEMENTS,
+    PAGE_CACHE_KIB,
     Connection,
     Prepare,
     errors_within,
@@ -259,6 +260,7 @@ class SQLiteClient(SQLClient):
         with _closing_on_error(connection):
             _write_ahead(connection, self.busy_timeout_seconds)
             connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA cache_size=-{PAGE_CACHE_KIB}")
             # This opens the log, whose identity is read below.
             connection.execute("PRAGMA schema_version")
             connection.forget = [

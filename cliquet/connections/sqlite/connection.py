@@ -16,10 +16,26 @@ from cliquet.connections.translated_errors import TranslatedErrors
 from cliquet.monitoring import logs
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 
-__all__ = ["CACHED_STATEMENTS", "Connection", "Prepare", "errors_within", "translated_errors"]
+__all__ = [
+    "CACHED_STATEMENTS",
+    "PAGE_CACHE_KIB",
+    "Connection",
+    "Prepare",
+    "errors_within",
+    "translated_errors",
+]
 
 CACHED_STATEMENTS: Final = 128
 """Greatest number of prepared statements that one connection keeps."""
+
+PAGE_CACHE_KIB: Final = 16_000
+"""Greatest memory, in KiB, for the pages of the file that one connection keeps.
+
+With the 2 MB of SQLite, a list that looks up a thousand records among a hundred thousand read each
+page from the file again, and took twice as long. The memory is used as pages are read, so that a
+small file costs no more than before. To map the file would cost none, but a process that reads a
+mapped file is killed if somebody cuts the file.
+"""
 
 Prepare = Callable[[sqlite3.Connection], Callable[[], None] | None]
 """Gives a connection functions; returns a function to call when the connection is not in use."""

@@ -16,6 +16,7 @@ from support.things import RequestTransactionTests, add, in_another_thread, name
 from cliquet import settings
 from cliquet.connections.sqlite import config as sqlite_config
 from cliquet.connections.sqlite.client import SQLiteClient
+from cliquet.connections.sqlite.connection import PAGE_CACHE_KIB
 from cliquet.storage.exceptions import BackendError, ReadonlyError, TimeLimitError
 from cliquet.testing.bounded import Thread, Timer
 from cliquet.testing.storage.transactions import failing_request
@@ -184,6 +185,13 @@ def test_commits_reach_the_disk_and_the_log_is_written_ahead(client: SQLiteClien
     with client.connect(readonly=True) as session:
         assert session.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert session.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_connection_keeps_the_pages_that_lists_look_records_up_in(client: SQLiteClient) -> None:
+    add(client, "a")
+
+    with client.connect(readonly=True) as session:
+        assert session.execute("PRAGMA cache_size").fetchone() == (-PAGE_CACHE_KIB,)
 
 
 class TestRequestTransactions(RequestTransactionTests):
