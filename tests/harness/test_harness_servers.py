@@ -1,5 +1,7 @@
 """The servers that the tests start are what the tests need."""
 
+import os
+import random
 import signal
 import socket
 import time
@@ -15,7 +17,7 @@ import redis
 from servers.pgbouncer import running_pgbouncer
 from servers.postgresql import COLLATIONS, PostgreSQLProcess, new_database, running_postgresql
 from servers.postgresql_binaries import major_version, postgresql_bindirs
-from servers.processes import HIGHEST_PORT
+from servers.processes import HIGHEST_PORT, free_port
 from servers.redis import running_durable_redis
 
 
@@ -151,6 +153,24 @@ def test_memcached_keeps_what_it_is_given(memcached_server: str) -> None:
 def test_servers_keep_away_from_the_ports_of_clients(redis_url: Any) -> None:
     with socket.create_connection(("127.0.0.1", urlsplit(redis_url).port), 10) as client:
         assert client.getsockname()[1] > HIGHEST_PORT
+
+
+def test_nobody_is_given_the_port_of_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the question and the start of the server, nobody listens to it."""
+    wanted_at_first = {free_port(), free_port()}
+    wanted = list(wanted_at_first)
+
+    class Insisting:
+        def randint(self, lowest: int, highest: int) -> int:
+            return wanted.pop(0) if wanted else random.randint(lowest, highest)
+
+    monkeypatch.setattr(random, "SystemRandom", Insisting)
+    child = os.fork()
+    if child == 0:
+        os._exit(free_port() in wanted_at_first)
+
+    assert free_port() not in wanted_at_first
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_postgresql_whose_processes_stand_still_leaves_none_behind(processes: None) -> None:

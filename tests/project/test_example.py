@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 from pyramid.paster import get_app
+from servers.processes import free_port
 from servers.starting import run_program, start_process
 from support import pages
 from webtest import TestApp
@@ -27,7 +27,7 @@ from cliquet.testing.web import basic_auth
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.rst"
 
-START_UP_SECONDS = 30
+START_UP_SECONDS = 120
 
 
 def session() -> list[tuple[str, str]]:
@@ -41,13 +41,6 @@ def is_up(url: str) -> bool:
             return bool(response.status == 200)
     except OSError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def serve_command(port: int) -> list[str]:
@@ -97,7 +90,7 @@ def running_server(folder: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(60)
 
 
 @pages.needs_shell

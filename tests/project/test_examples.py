@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers.processes import free_port
 from servers.starting import run_program, start_process
 
 ROOT = Path(__file__).parents[2]
@@ -100,14 +100,7 @@ def served(project: Path) -> Iterator[str]:
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=10)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        port: int = listener.getsockname()[1]
-        return port
+        process.wait(60)
 
 
 def is_up(url: str) -> bool:

@@ -1,6 +1,7 @@
 """What the servers have in common: ports, users, start and end of a process."""
 
 import contextlib
+import fcntl
 import os
 import pwd
 import random
@@ -17,13 +18,16 @@ import pytest
 
 from servers.starting import MEMORY_FOLDER, folder_prefix, start_process
 
-START_TIMEOUT_SECONDS = 20
+# Servers answer within a second, where nothing else runs.
+START_TIMEOUT_SECONDS = 120
 STOP_TIMEOUT_SECONDS = 15
 
 # Below the ports that the system gives to clients (32768 and up): a client that tries again and
 # again to reach a stopped server on such a port can be given that very port, and then talks to
 # itself; or another client holds it when the server comes back.
 LOWEST_PORT, HIGHEST_PORT = 15000, 32000
+# Each of its bytes is a port, locked by the process whose tests were given it.
+PORTS_PATH = f"{tempfile.gettempdir()}/cliquet-ports-{os.getuid()}"
 
 MIN_MEMORY_BYTES = 2**30
 
@@ -35,15 +39,44 @@ def missing(reason: Any) -> None:
     pytest.skip(reason)
 
 
+class _Ports:
+    """The ports that the tests of this process were given, which those of no other one get.
+
+    Whoever is given a port listens to it some time later, or never.
+    """
+
+    def __init__(self) -> None:
+        self._owner = self._file = 0
+        self._own: set[int] = set()
+
+    def take(self, port: int) -> bool:
+        """Return whether a port was nobody's, and is this process's from now on."""
+        if self._owner != os.getpid():
+            # A fork has none of the locks of its parent.
+            self._owner, self._own = os.getpid(), set()
+            self._file = os.open(PORTS_PATH, os.O_RDWR | os.O_CREAT, 0o600)
+        if port in self._own:
+            return False
+        with contextlib.suppress(OSError):
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            self._own.add(port)
+            return True
+        return False
+
+
+_PORTS = _Ports()
+
+
 def free_port(*, highest: Any = HIGHEST_PORT) -> Any:
-    """Return a TCP port that nobody listens to."""
+    """Return a TCP port that nobody listens to, and that nobody else is given."""
     # Not the generator of the tests, which they may seed: two workers would pick the same ports.
     generator = random.SystemRandom()
     for _ in range(100):
         port = generator.randint(LOWEST_PORT, highest)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
-            return port
+            if _PORTS.take(port):
+                return port
     raise RuntimeError(f"no free port from {LOWEST_PORT} to {highest}")
 
 

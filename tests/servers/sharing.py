@@ -68,7 +68,7 @@ def _until_unused(prefix: Any, users: Any) -> Iterator[None]:
 
 def _answers(url: Any) -> bool:
     parts = urlsplit(url)
-    with contextlib.suppress(OSError), socket.create_connection((parts.hostname, parts.port), 1):
+    with contextlib.suppress(OSError), socket.create_connection((parts.hostname, parts.port), 20):
         return True
     return False
 
