@@ -12,17 +12,19 @@ from servers.forwarding import Forwarder, forwarding
 from servers.network_hosts import network_hosts
 from servers.postgresql import PostgreSQLProcess, running_postgresql
 from servers.postgresql_standby import make_synchronous, promote, running_standby
+from support.busy import BUSY_SECONDS
 from testapp import Mushroom
 from webtest import TestApp
 
-from cliquet.testing.bounded import Thread, Threads, wait_until
+from cliquet.testing.bounded import PATIENCE_SECONDS, Thread, Threads, wait_until
 from cliquet.testing.web import basic_auth, make_app
 from deployment.service import GUNICORN, MUSHROOMS, Service, deployed, on_postgresql
 
 WRITERS = 4
 STATEMENT_SECONDS = 1
-# A hung statement, and then an attempt to connect.
-BOUND_SECONDS = STATEMENT_SECONDS + 5
+# A hung statement, and then an attempt to connect. Without bound, it would be that of TCP: a
+# quarter of an hour, or for ever.
+BOUND_SECONDS = STATEMENT_SECONDS + 5 + BUSY_SECONDS
 # The threads of the file gunicorn.conf.py.
 THREADS = 8
 
@@ -141,7 +143,7 @@ def test_the_standby_takes_over_and_no_acknowledged_write_is_lost(
             writer.failed.set()
         promote(servers.standby)
         for writer in writers:
-            assert writer.recovered.wait(60), writer.refusals[-1:]
+            assert writer.recovered.wait(PATIENCE_SECONDS), writer.refusals[-1:]
         recovered_seconds = time.monotonic() - failed
 
     assert recovered_seconds < 3 * BOUND_SECONDS
@@ -199,16 +201,20 @@ def test_threads_that_wait_for_a_silent_database_come_free(service: tuple[Servic
     # One thread is left: it asks no database.
     began = time.monotonic()
     stuck = [clients.submit(listed(deployed_service), number) for number in range(THREADS - 1)]
+    durations = []
     while not all(outcome.done() for outcome in stuck):
-        assert answered_within(deployed_service, 1)
-        # They wait for two seconds longer than for a statement; two more are for a busy machine.
-        assert time.monotonic() - began < STATEMENT_SECONDS + 2 + 2
-        time.sleep(0.5)
+        durations.append(seconds_of_an_answer(deployed_service))
+        # They wait for two seconds longer than for a statement.
+        assert time.monotonic() - began < STATEMENT_SECONDS + 2 + BUSY_SECONDS
+        time.sleep(0.2)
+    # On a busy machine, some of them may take longer. Who has to wait for a thread waits for two
+    # seconds at least.
+    assert min(durations) < 1
     assert_refused(stuck)
 
     # No thread is left: it waits for the first one that comes free.
     stuck = [clients.submit(listed(deployed_service), number) for number in range(THREADS)]
-    assert answered_within(deployed_service, BOUND_SECONDS)
+    assert seconds_of_an_answer(deployed_service) < BOUND_SECONDS
     assert_refused(stuck)
 
     line.mend()
@@ -220,10 +226,11 @@ def listed(service: Service) -> Callable[[int], Any]:
     return lambda number: service.send("GET", MUSHROOMS, user=basic_auth(f"user {number}"))
 
 
-def answered_within(service: Service, seconds: float) -> bool:
+def seconds_of_an_answer(service: Service) -> float:
+    """Return how long a request takes that asks no database."""
     started = time.monotonic()
-    answer = service.send("GET", "/v1/__lbheartbeat__")
-    return answer.status == 200 and time.monotonic() - started < seconds
+    assert service.send("GET", "/v1/__lbheartbeat__").status == 200
+    return time.monotonic() - started
 
 
 def assert_refused(outcomes: list[Any]) -> None:

@@ -1,19 +1,21 @@
 """Streams of an application, in a thread each (E-14.2 to E-14.7)."""
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pyramid.authentication import CallbackAuthenticationPolicy
+from support.busy import BUSY_SECONDS
 from support.streams import FeedOnLoop, LocalStream, LoopStream
 from webtest import TestApp
 
 from cliquet.core.globs import Pattern
 from cliquet.feed import capacity, slow_clients, stopping
 from cliquet.feed.source import Page, Source
-from cliquet.testing.bounded import Timer
+from cliquet.testing.bounded import Timer, run_until, wait_until
 from cliquet.testing.web import basic_auth
 
 SPORES = "/v0/spores"
@@ -260,7 +262,11 @@ def test_nothing_is_shown_that_was_written_while_access_was_taken(
         url = f"{AMANITAS}/{record['id']}"
         live_app.put_json(url, {"data": data}, headers=basic_auth(), status=200)
 
-    for number in range(60):
+    # Who reads after two writes is told of the last one alone.
+    is_enough = threading.Event()
+    for number, _ in enumerate(run_until(is_enough)):
+        if number >= 60 and all(len(told.items) > 10 for told in streams):
+            is_enough.set()
         record = chance.choice(records)
         share(live_app, record)
         write(record, secret=number)
@@ -275,7 +281,6 @@ def test_nothing_is_shown_that_was_written_while_access_was_taken(
     for stream in streams:
         stream.until(lambda told=stream: ends(told) == {one["id"] for one in records})  # type: ignore[misc]
         assert [item for item in stream.items if "secret" in item] == []
-        assert len(stream.items) > 10
 
 
 def ends(told: Any) -> set[str]:
@@ -297,10 +302,8 @@ def test_who_loses_access_to_the_collection_is_told_in_time(
     stream.until_items(1)
 
     permission.remove_principal_from_ace("/amanitas", "read", bob)
-    begin = time.monotonic()
-    stream.until_over(3)
+    stream.until_over(1 + BUSY_SECONDS)
 
-    assert time.monotonic() - begin < 1.5
     assert stream.events[-1].name in ("reset", "end")
 
 
@@ -314,7 +317,7 @@ def test_who_joins_a_group_begins_again(live_app: TestApp, stream_of: Begin) -> 
 
     live_app.app.registry.permission.add_user_principal(bob, "group:friends")
 
-    stream.until_over(3)
+    stream.until_over(1 + BUSY_SECONDS)
     assert stream.events[-1].data == {"reason": "view"}
 
 
@@ -348,7 +351,7 @@ def test_credentials_that_end_are_told(make: Callable[..., Any], stream_of: Begi
 
     VALID_KEYS.clear()
 
-    stream.until_over(3)
+    stream.until_over(1 + BUSY_SECONDS)
     assert (stream.events[-1].name, stream.events[-1].data["code"]) == ("end", 401)
 
 
@@ -360,7 +363,7 @@ def test_the_end_of_the_service_is_told(make: Callable[..., Any], stream_of: Beg
 
     app.app.registry.settings["eos"] = "2016-01-01"
 
-    stream.until_over(3)
+    stream.until_over(1 + BUSY_SECONDS)
     assert (stream.events[-1].name, stream.events[-1].data["errno"]) == ("end", 202)
 
 
@@ -371,7 +374,7 @@ def test_the_end_of_the_process_is_told(live_app: TestApp, stream_of: Begin) -> 
 
     stopping.begin()
 
-    stream.until_over(2)
+    stream.until_over(2 + BUSY_SECONDS)
     assert (stream.events[-1].name, stream.events[-1].data["code"]) == ("end", 503)
     late = stream_of(f"{SPORES}?_sync=")
     assert late.status == 503
@@ -461,7 +464,9 @@ def test_streams_of_one_view_share_one_query(
     for stream in streams:
         stream.until_items(0)
     # The first of them is woken once more.
-    time.sleep(0.6)
+    hub = app.app.registry.feed
+    wait_until(lambda: hub.watcher._positions, "the first answer to the watcher")
+    time.sleep(0.3)
     asked: list[Any] = []
     read = Source.read
 
@@ -486,10 +491,7 @@ def test_nothing_is_left_of_a_stream_that_was_closed(live_app: TestApp, stream_o
 
     stream.close()
 
-    deadline = time.monotonic() + 5
-    while hub.watcher.is_running:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not hub.watcher.is_running, "the end of the watcher")
     assert hub._number == 0
 
 
@@ -565,8 +567,8 @@ def test_a_wait_on_a_loop_ends(live_app: TestApp, feed_of: Callable[[Any], FeedO
     assert LoopStream(feed, path, headers).json["data"] == []
     Timer(0.2, feed.server.stop).start()
     begin = time.monotonic()
-    assert LoopStream(feed, path, {**headers, "Prefer": "wait=30"}).json["data"] == []
-    assert time.monotonic() - begin < 2
+    assert LoopStream(feed, path, {**headers, "Prefer": "wait=60"}).json["data"] == []
+    assert time.monotonic() - begin < 2 + BUSY_SECONDS
 
 
 @pytest.mark.clause("E-14.6")

@@ -16,7 +16,7 @@ from cliquet.feed import gateway, stopping
 from cliquet.feed.sharing import SharedAnswers
 from cliquet.feed.source import Page
 from cliquet.feed.stream import Question
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import PATIENCE_SECONDS, Thread, wait_until
 
 
 def page(status: int = 200, judged_at: float = 10.0) -> Page:
@@ -65,7 +65,7 @@ def test_an_error_or_an_old_answer_is_nobody_elses(first: object) -> None:
 
     thread = Thread(target=ask)
     thread.start()
-    begun.wait(5)
+    assert begun.wait(PATIENCE_SECONDS)
 
     meanwhile = shared.answer(Question("q", "key", 5.0), lambda query: page(judged_at=20.0))
     thread.join()
@@ -158,8 +158,7 @@ def test_a_worker_of_gunicorn_that_was_told_to_end_is_recognised() -> None:
     try:
         assert not stopping.has_begun()
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(0.01)
-        assert stopping.has_begun()
+        wait_until(stopping.has_begun, "the signal")
     finally:
         signal.signal(signal.SIGTERM, former)
 
@@ -176,7 +175,7 @@ os.kill(os.getpid(), signal.SIGUSR1)
 time.sleep(0.1)
 assert not stopping.has_begun()
 os.kill(os.getpid(), signal.SIGTERM)
-deadline = time.monotonic() + 5
+deadline = time.monotonic() + 60
 while not stopping.has_begun() and time.monotonic() < deadline:
     time.sleep(0.01)
 assert stopping.has_begun()

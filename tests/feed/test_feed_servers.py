@@ -23,7 +23,10 @@ from deployment.service import (
     on_sqlite,
 )
 from processes.client import Client
+from support.busy import BUSY_SECONDS
 from support.streams import ServerStream
+
+from cliquet.testing.bounded import wait_until
 
 STREAM = f"{MUSHROOMS}?_sync="
 START = Server(
@@ -36,6 +39,7 @@ THREADED = {
     "granian": SERVERS["granian"],
     "cliquet start": START,
 }
+# Otherwise, gunicorn ends them after half a minute.
 STOP_SECONDS = 2
 
 pytestmark = [pytest.mark.usefixtures("processes"), pytest.mark.slow]
@@ -91,7 +95,7 @@ def test_streams_are_served_and_end_in_time(
         duration = time.monotonic() - begin
 
         assert [stream.events[-1].name for stream in streams] == ["end", "end"]
-        assert duration < STOP_SECONDS
+        assert duration < STOP_SECONDS + BUSY_SECONDS
         service.wait_for_end()
 
 
@@ -117,14 +121,12 @@ def test_streams_leave_a_process_when_their_clients_do(
     for stream in streams:
         stream.close()
     # What is sent to them finds out that they are gone.
-    deadline = time.monotonic() + 10
-    while True:
+
+    def is_served() -> bool:
         service.create("n")
-        stream = open_stream(service)
-        if stream.status == 200:
-            break
-        assert time.monotonic() < deadline
-        time.sleep(0.3)
+        return open_stream(service).status == 200
+
+    wait_until(is_served, "a stream that is served", pause_seconds=0.3)
 
 
 @pytest.mark.clause("E-14.6")
@@ -161,19 +163,19 @@ def test_the_feed_tells_what_the_service_writes(
 def test_the_feed_lets_requests_wait(feed: Service, service: Service) -> None:
     token = feed.send("GET", STREAM).headers["sync-token"]
     waiting = Client(feed.port, USER)
-    waiting.connection.request("GET", f"{STREAM}{token}", headers={**USER, "Prefer": "wait=20"})
+    waiting.connection.request("GET", f"{STREAM}{token}", headers={**USER, "Prefer": "wait=60"})
     time.sleep(0.5)
     created = service.create("a").data
 
     response = waiting.connection.getresponse()
 
     assert json.loads(response.read())["data"] == [created]
-    assert response.headers["Preference-Applied"] == "wait=20"
+    assert response.headers["Preference-Applied"] == "wait=60"
     begin = time.monotonic()
     token = response.headers["Sync-Token"]
     late = feed.send("GET", f"{STREAM}{token}", user={**USER, "Prefer": "wait=1"})
     assert late.data == []
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 1 + BUSY_SECONDS
     waiting.close()
 
 
@@ -191,7 +193,7 @@ def test_the_feed_ends_in_time(
         stream.until_over()
     code = feed.wait_for_end()
 
-    assert time.monotonic() - begin < STOP_SECONDS
+    assert time.monotonic() - begin < STOP_SECONDS + BUSY_SECONDS
     assert {stream.events[-1].name for stream in streams} == {"end"}
     assert code == 0
 
@@ -261,7 +263,7 @@ def test_a_slow_reader_holds_nobody_back(
         created = service.create("fast").data
 
         assert fast.until_items(1) == [created]
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < BUSY_SECONDS
 
 
 @pytest.mark.clause("E-14.6")
@@ -286,10 +288,7 @@ def test_the_clients_of_the_feed_are_forgotten_when_they_leave(
     for stream in streams:
         stream.close()
 
-    deadline = time.monotonic() + 20
-    while (left := open_sockets()) > held - 20:
-        assert time.monotonic() < deadline, (held, left)
-        time.sleep(0.05)
+    wait_until(lambda: open_sockets() <= held - 20, lambda: (held, open_sockets()))
 
 
 @pytest.mark.clause("E-14.6")

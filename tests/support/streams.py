@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cliquet.feed.server import FeedServer
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import PATIENCE_SECONDS, Thread
 
-PATIENCE_SECONDS = 15
 ACCEPT = {"Accept": "text/event-stream"}
 
 

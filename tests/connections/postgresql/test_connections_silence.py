@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from servers.forwarding import Forwarder, forwarding
 from servers.postgresql import running_postgresql
+from support.busy import BUSY_SECONDS
 from support.configured import config_of
 
 from cliquet.cache import postgresql as cache_module
@@ -21,8 +22,9 @@ from cliquet.testing.transactions import request_transaction
 from cliquet.transactions import scope
 
 LIMIT_SECONDS = 0.5
-# The grace for the error of a server that lives, and the time of a new connection.
-BOUND_SECONDS = LIMIT_SECONDS + 5
+# The grace for the error of a server that lives, and the time of a new connection. Without bound,
+# it would be that of TCP: a quarter of an hour, or for ever.
+BOUND_SECONDS = LIMIT_SECONDS + 5 + BUSY_SECONDS
 THREADS = 4
 
 
@@ -128,7 +130,7 @@ def test_the_first_queries_of_a_process_are_given_up(url: str, network: Forwarde
     with pytest.raises(BackendError):
         read(client)
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < BOUND_SECONDS
     client.dispose()
 
 
@@ -180,10 +182,8 @@ def test_what_one_backend_finds_out_the_others_know(url: str, network: Forwarder
         read(cache)
 
     # It connects anew, which takes no longer than the driver allows.
-    started = time.monotonic()
-    with pytest.raises(BackendError) as caught:
+    with given_up() as caught:
         read(storage)
-    assert time.monotonic() - started < 4
     assert not isinstance(caught.value, TimeLimitError)
     storage.dispose()
     cache.dispose()
