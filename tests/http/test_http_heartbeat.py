@@ -8,13 +8,14 @@ from threading import Event
 from typing import Any
 
 import pytest
+from support.busy import BUSY_SECONDS
 from support.shared_apps import make_app
 
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import Thread, wait_until
 
 HEARTBEAT = "/v0/__heartbeat__"
 NO_BACKENDS = {"storage_backend": "", "cache_backend": "", "permission_backend": ""}
-DEADLINE_SECONDS = 10
+DEADLINE_SECONDS = 60
 
 
 def make_checked_app(checks: Any, **settings: Any) -> Any:
@@ -56,7 +57,7 @@ def test_a_late_check_counts_as_failed_and_is_logged(
 ) -> None:
     caplog.set_level(logging.ERROR, logger="cliquet")
     checks = {"slow": lambda request: gate.wait(DEADLINE_SECONDS), "quick": lambda request: True}
-    app = make_checked_app(checks, heartbeat_timeout_seconds=0.5)
+    app = make_checked_app(checks, heartbeat_timeout_seconds=1)
 
     assert app.get(HEARTBEAT, status=503).json == {"slow": False, "quick": True}
 
@@ -76,16 +77,14 @@ def test_a_check_that_hangs_is_not_started_again_nor_waited_for_again(gate: Even
     app = make_checked_app({"slow": hang}, heartbeat_timeout_seconds=0.5)
     app.get(HEARTBEAT, status=503)
     start = time.monotonic()
-    for _ in range(10):
+    for _ in range(80):
         app.get(HEARTBEAT, status=503)
     # Rather than 0.5 seconds each.
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < BUSY_SECONDS
     assert len(calls) == 1
 
     gate.set()
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while app.get(HEARTBEAT, status="*").status_code != 200:
-        assert time.monotonic() < deadline
+    wait_until(lambda: app.get(HEARTBEAT, status="*").status_code == 200, "the end of the check")
 
 
 @pytest.mark.clause("B-21.39", "E-6.6")

@@ -10,6 +10,7 @@ from typing import Any
 import colander
 import psycopg2
 import pytest
+from support.busy import BUSY_SECONDS
 from support.shared_apps import make_app
 from webtest import TestApp
 
@@ -68,7 +69,7 @@ def test_a_statement_that_takes_too_long_is_503(app: TestApp) -> None:
     started = time.monotonic()
     slow = app.get("/v0/lichens", headers={**HEADERS, "Slow": "yes"}, status="*")
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert_given_up(slow, "statement_timeout_seconds")
     app.get("/v0/lichens", headers=HEADERS)
 
@@ -100,7 +101,7 @@ def test_a_lock_that_is_not_obtained_is_503_after_one_wait(
         assert_given_up(refused, "lock_timeout_seconds")
         # Not three times, as after a deadlock.
         assert len(Lichen.writes) == 1
-        assert 0.3 < waited < 5
+        assert 0.3 < waited < BUSY_SECONDS
         # Who only reads waits for nobody, nor who writes elsewhere.
         app.get("/v0/lichens", headers=HEADERS)
         app.post_json("/v0/lichens", headers=basic_auth("alice"))
@@ -135,7 +136,7 @@ def test_the_lock_of_a_file_is_waited_for_as_long(
 
         assert_given_up(refused, setting)
         assert len(Lichen.writes) == 1
-        assert 0.3 < waited < 5
+        assert 0.3 < waited < BUSY_SECONDS
         app.get("/v0/lichens", headers=HEADERS)
     app.post_json("/v0/lichens", headers=HEADERS)
     app.app.registry.storage.client.dispose()

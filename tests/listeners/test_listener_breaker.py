@@ -178,7 +178,7 @@ def test_threads_do_not_wait_for_each_other_at_a_hung_server(hung_url: str) -> N
     for thread in threads:
         thread.join()
 
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 18
     assert listener.breaker.is_open
 
 
@@ -197,16 +197,18 @@ def test_two_applications_know_nothing_of_each_others_failures(
 
 
 @pytest.mark.clause("P-23.5")
-def test_a_server_that_is_back_is_told_of_again(server: Redis, redis_url: str) -> None:
+def test_a_server_that_is_back_is_told_of_again(
+    server: Redis, redis_url: str, clock: Clock
+) -> None:
     listener = make_listener(redis_url)
-    listener.breaker = CircuitBreaker(max_failures=2, pause_seconds=0.3)
+    listener.breaker = CircuitBreaker(max_failures=2, pause_seconds=10, clock=clock)
     server.set("cliquet.events", "no list")
     with capture_logs() as entries:
         for number in range(5):
             listener(event(number=number))
         server.delete("cliquet.events")
         listener(event(number=5))
-        time.sleep(0.35)
+        clock.now += 10
         listener(event(number=6))
         listener(event(number=7))
 

@@ -92,7 +92,7 @@ def connections(postgresql_module_url: str) -> Iterator[Any]:
 
 def wait_for(number: Any, connections: Any, app: TestApp) -> bool:
     """Wait until the server has so many connections of a service: it ends them by and by."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(connections(app)) != number and time.monotonic() < deadline:
         time.sleep(0.01)
     return len(connections(app)) == number

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.busy import BUSY_SECONDS
 from support.configured import loading
 from support.judged_statements import judging
 from support.statements import counted, record
@@ -17,7 +18,7 @@ from cliquet.storage.atomicity import StaleReadError
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.storage.selection import CollectionKey
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import PATIENCE_SECONDS, Thread
 from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_another_thread, timestamp
 from cliquet.testing.transactions import request_transaction
@@ -59,13 +60,16 @@ def test_timestamps_come_from_the_clock_of_the_server_and_never_from_the_future(
     storage: StorageBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cliquet.utils.msec_time", lambda: 5)
-    for _ in range(50):
-        record = create(storage)
+
+    def clock() -> Any:
         with storage.client.connect(readonly=True) as session:
-            (now,) = session.execute(
-                "SELECT extract(epoch FROM clock_timestamp()) * 1000"
-            ).fetchone()
-        assert now - 1000 < record["last_modified"] <= now
+            query = "SELECT extract(epoch FROM clock_timestamp()) * 1000"
+            return session.execute(query).fetchone()[0]
+
+    for _ in range(50):
+        before = clock()
+        record = create(storage)
+        assert before - 1 < record["last_modified"] <= clock()
         time.sleep(0.001)
 
 
@@ -201,11 +205,11 @@ def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time
         with request_transaction():
             storage.create("mushroom", "a", {})
             held.set()
-            done.wait(20)
+            done.wait(PATIENCE_SECONDS)
 
     holder = Thread(target=hold)
     holder.start()
-    held.wait(20)
+    assert held.wait(PATIENCE_SECONDS)
     contended = set()
     try:
         scope.enter(TransactionManager(explicit=True).begin(), contended)
@@ -214,7 +218,7 @@ def test_a_lock_against_the_order_is_not_waited_for_and_taken_in_order_next_time
         with pytest.raises(BackendError) as caught:
             storage.create("mushroom", "a", {})
         assert caught.value.retryable
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < BUSY_SECONDS
         scope.current().abort()
         assert scope.contended() == set()
     finally:

@@ -84,7 +84,7 @@ def serving(issuer: Issuer) -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.asked += 1
-            issuer.may_answer.wait(10)
+            issuer.may_answer.wait(60)
             self.send_response(issuer.status)
             for name, value in issuer.headers.items():
                 self.send_header(name, value)

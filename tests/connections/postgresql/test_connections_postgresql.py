@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy
 from servers.starting import run_program
 from sqlalchemy import pool as toolkit_pools
+from support.busy import BUSY_SECONDS
 from support.configured import config_of
 from support.statements import record
 from support.things import RequestTransactionTests, add, in_another_thread, names
@@ -23,7 +24,7 @@ from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.pool import QueuePoolWithMaxBacklog
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.postgresql import client as published
-from cliquet.testing.bounded import Thread
+from cliquet.testing.bounded import Thread, wait_until
 from cliquet.testing.storage.transactions import failing_request
 from cliquet.testing.transactions import request_transaction
 
@@ -433,10 +434,13 @@ def test_only_so_many_threads_wait(postgresql_url: str) -> None:
     waiting = [Thread(target=ask) for _ in range(2)]
     for thread in waiting:
         thread.start()
-    time.sleep(0.2)
+    pool: Any = client.engine.pool
+    wait_until(lambda: pool._pool._waiting == 2, "two threads that wait")
+    # Who waits now would wait longer.
+    pool._timeout = 2 * BUSY_SECONDS
     ask()
-    # The first that is refused is the one for which there is no room.
-    assert delays.pop(0) < 1.5
+    # There is no room for a third.
+    assert delays.pop() < BUSY_SECONDS
     for thread in waiting:
         thread.join()
     assert len(delays) == 2

@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 from servers.pgbouncer import running_pgbouncer
 from servers.starting import start_process
+from support.busy import BUSY_SECONDS
 from support.configured import config_of
 
 from cliquet.cache import postgresql as cache_module
@@ -51,7 +52,7 @@ def url(request: pytest.FixtureRequest, postgresql_url: str) -> Iterator[Any]:
 
 @pytest.fixture
 def client(url: Any) -> Iterator[Any]:
-    client = make_client(url, statement_timeout_seconds="0.2", lock_timeout_seconds="0.3")
+    client = make_client(url, statement_timeout_seconds="1", lock_timeout_seconds="0.3")
     yield client
     client.dispose()
 
@@ -78,22 +79,22 @@ def test_a_statement_that_takes_too_long_is_given_up_by_the_server(
     with pytest.raises(TimeLimitError) as caught, client.connect(readonly=readonly) as session:
         session.execute(SLEEP)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert caught.value.setting == "statement_timeout_seconds"
     assert not caught.value.retryable
     # The server says so a moment after it has sent its error.
-    wait_until(lambda: running(url, "pg_sleep(20)") == 0, seconds=8)
+    wait_until(lambda: running(url, "pg_sleep(20)") == 0, seconds=15)
     # The connection is as before, and so is its limit.
     with client.connect(readonly=readonly) as session:
         assert session.execute("SELECT 1").fetchone() == (1,)
-        assert session.execute("SHOW statement_timeout").fetchone() == ("200ms",)
+        assert session.execute("SHOW statement_timeout").fetchone() == ("1s",)
 
 
 @pytest.mark.clause("X-34")
 def test_each_statement_has_the_whole_time(client: PostgreSQLClient) -> None:
     with client.begin() as session:
-        for _ in range(4):
-            session.execute("SELECT pg_sleep(0.1)")
+        for _ in range(6):
+            session.execute("SELECT pg_sleep(0.2)")
 
 
 @pytest.mark.clause("X-34", "E-9.2")
@@ -135,7 +136,7 @@ def test_a_lock_is_not_waited_for_longer(url: str, readonly: bool) -> None:
     with pytest.raises(TimeLimitError) as caught, client.connect(readonly=readonly) as session:
         session.execute("UPDATE things SET name = name")
 
-    assert 0.2 < time.monotonic() - started < 5
+    assert 0.2 < time.monotonic() - started < BUSY_SECONDS
     assert caught.value.setting == "lock_timeout_seconds"
     # Whoever waited that long is told, and not run again.
     assert not caught.value.retryable
@@ -164,16 +165,17 @@ def test_a_statement_that_an_administrator_cancels_is_no_limit(url: str) -> None
     sleeper = Thread(target=sleep)
     sleeper.start()
     with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
-        for _ in range(100):
+
+        def cancel() -> bool:
+            connection.rollback()
             cursor.execute(
                 "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE state = 'active'"
                 " AND datname = current_database()"
                 " AND query LIKE '%pg_sleep(20)%' AND pid <> pg_backend_pid()"
             )
-            if cursor.fetchone():
-                break
-            connection.rollback()
-            time.sleep(0.02)
+            return cursor.fetchone() is not None
+
+        wait_until(cancel, "a statement that runs", seconds=15)
     sleeper.join()
 
     (error,) = outcomes
@@ -182,11 +184,13 @@ def test_a_statement_that_an_administrator_cancels_is_no_limit(url: str) -> None
 
 
 @pytest.mark.clause("X-34")
-def test_the_limits_are_not_those_of_migrations_and_commands(client: PostgreSQLClient) -> None:
+def test_the_limits_are_not_those_of_migrations_and_commands(url: str) -> None:
+    client = make_client(url, statement_timeout_seconds="0.2", lock_timeout_seconds="0.3")
     with scope.without_time_limits():
         for readonly in (True, False):
             with client.connect(readonly=readonly) as session:
                 session.execute("SELECT pg_sleep(0.3)")
+    client.dispose()
 
 
 @pytest.mark.clause("X-34", "B-14.4")
@@ -270,4 +274,4 @@ def test_nothing_runs_on_when_the_service_is_gone(postgresql_url: str) -> None:
         service.kill()
         service.wait(60)
 
-    wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 0, seconds=8)
+    wait_until(lambda: running(postgresql_url, "pg_sleep(20)") == 0, seconds=15)
