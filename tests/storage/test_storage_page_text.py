@@ -1,15 +1,18 @@
 """Pages as the text of the database: what their numbers look like, and how they travel."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.configured import loading
 
-from cliquet.storage import postgresql
+from cliquet.core import jsonio
+from cliquet.storage import postgresql, sqlite
 from cliquet.storage.page_text import PageText, is_told_as_it_is
 from cliquet.testing.storage.common import HOME, create
 
 make_storage = loading(postgresql, "storage")
+make_sqlite = loading(sqlite, "storage")
 
 
 @pytest.mark.parametrize("before", range(4))
@@ -38,4 +41,20 @@ def test_a_page_is_the_same_whatever_the_encoding_of_the_connection(
     assert isinstance(page, PageText)
     assert [record["name"] for record in page.parsed()] == ["Ard\u00e8che"]
     assert total == 1
+    storage.client.dispose()
+
+
+def test_a_page_of_sqlite_is_told_as_it_was_written_whatever_its_numbers_are(
+    tmp_path: Path,
+) -> None:
+    storage: Any = make_sqlite(f"sqlite:///{tmp_path}/data.db")
+    storage.initialize_schema()
+    record = {"a": 2**63 - 1, "b": 1e30, "c": 0.1 + 0.2, "d": "1234567890123456"}
+    create(storage, **record)
+
+    page, _ = storage.get_all(**HOME, limit=2, as_text=True)
+
+    assert isinstance(page, PageText)
+    text, _ = page.cut(1)
+    assert text == jsonio.dumps(storage.get_all(**HOME)[0])[1:-1]
     storage.client.dispose()

@@ -53,6 +53,7 @@ class PostgreSQLDialect(ListingDialect):
         return text
 
     concatenation = "string_agg"
+    keeps_texts = False
     has_lateral_joins = True
     compares_sets = True
     compares_keys = False

@@ -40,6 +40,9 @@ class ListingDialect(abc.ABC):
     concatenation: str
     """The function that joins texts in the order of its rows."""
 
+    keeps_texts: bool
+    """Whether the JSON of a record is read as the text that the library has written."""
+
     has_lateral_joins: bool
     """Whether a joined query may use the columns of the table before it."""
 

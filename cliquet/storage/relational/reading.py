@@ -224,7 +224,9 @@ class Reader:
         number = int(digits)
         # Without a total, nobody needs it.
         total = number if total == -1 else total or 0
-        as_it_is = selection.as_text and is_told_as_it_is(text)
+        as_it_is = selection.as_text and (
+            self._queries.dialect.keeps_texts or is_told_as_it_is(text)
+        )
         page = GivenText(text, number) if as_it_is else Page(orjson.loads(b"[%b]" % text))
         if isinstance(epoch, bytes):
             epoch = epoch.decode()

@@ -48,6 +48,7 @@ class SQLiteDialect(ListingDialect):
         return f"CAST({text} AS BLOB)"
 
     concatenation = "group_concat"
+    keeps_texts = True
     has_lateral_joins = False
     compares_sets = False
     compares_keys = True
