@@ -104,6 +104,15 @@ class _Equality(Meaning):
         return keys.exact(value)
 
     def test(self, field: Field[Held], operand: Any, *, in_rule: bool) -> Callable[[Held], bool]:
+        kind = operand[0] if type(operand) is tuple else None
+        if self.is_wanted and kind is TEXT:
+            # To make the key of each value takes longer than all the rest. Nothing but a text
+            # equals a text, and nothing but a boolean, besides numbers, equals a number.
+            value, text = field.value(), operand[1]
+            return lambda held: value(held) == text
+        if self.is_wanted and kind is NUMBER:
+            value, number = field.value(), operand[1]
+            return lambda held: (found := value(held)) == number and found.__class__ is not bool
         read = field.made(field.keys.exact)
         if self.is_wanted:
             return lambda held: read(held) == operand

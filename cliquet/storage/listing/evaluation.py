@@ -241,7 +241,8 @@ def _sort_key_reader(fields: Sequence[str], names: Names) -> Callable[[Entry], A
     if len(readers) == 2:
         first, second = readers
         return lambda entry: (first(entry), second(entry))
-    return lambda entry: tuple(reader(entry) for reader in readers)
+    # A generator would be resumed for each of them.
+    return lambda entry: tuple([reader(entry) for reader in readers])
 
 
 def _key_reader(field: str, names: Names) -> Callable[[Entry], Any]:
