@@ -27,6 +27,7 @@ from cliquet.storage.exceptions import UnicityError
 from cliquet.storage.generators import UUID4
 from cliquet.storage.spreading import latest_of
 from cliquet.types import Record
+from cliquet.web.plain_responses import send
 
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
@@ -67,7 +68,7 @@ class _NotModified(HTTPNotModified):  # type: ignore[misc]  # Pyramid has no typ
         self.__dict__.update(_headerlist=headers, _app_iter=[])
 
     # It needs no page for its error.
-    __call__ = Response.__call__
+    __call__ = send
 
 
 def raise_invalid_parameter(request: Request, error: InvalidParameter) -> NoReturn:

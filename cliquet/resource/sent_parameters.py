@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from webob.request import BaseRequest
 
@@ -31,26 +31,35 @@ def sent_parameters(request: Any) -> Mapping[str, str]:
     if not isinstance(request, BaseRequest):
         mapping: Mapping[str, str] = request.GET
         return mapping
-    if not request.environ.get("QUERY_STRING"):
+    query_string: str | None = request.environ.get("QUERY_STRING")
+    if not query_string:
         return _NOTHING
-    return _known(request)[2]
+    known: _Parameters | None = request.__dict__.get(_KNOWN)
+    # Code of the application may have replaced the query string.
+    if known is None or known.query_string != query_string:
+        known = _read(request, query_string)
+    return known.by_name
 
 
 def sent_pairs(request: Any) -> Sequence[Pair]:
     """Return the names and values of all parameters of a request, in their order."""
     if not isinstance(request, BaseRequest):
         return list(request.GET.items())
-    return _known(request)[1] if request.environ.get("QUERY_STRING") else ()
+    # This has read them, unless there are none.
+    return request.__dict__[_KNOWN].pairs if sent_parameters(request) else ()
 
 
-def _known(request: Any) -> tuple[str, list[Pair], dict[str, str]]:
-    query_string: str = request.environ["QUERY_STRING"]
-    known: tuple[str, list[Pair], dict[str, str]] | None = request.__dict__.get(_KNOWN)
-    # Code of the application may have replaced the query string.
-    if known is None or known[0] != query_string:
-        pairs = _pairs(request, query_string)
-        known = request.__dict__[_KNOWN] = (query_string, pairs, dict(pairs))
-    return known
+class _Parameters(NamedTuple):
+    query_string: str
+    pairs: list[Pair]
+    by_name: dict[str, str]
+
+
+def _read(request: Any, query_string: str) -> _Parameters:
+    """Read the parameters of a request, and keep them with it."""
+    pairs = _pairs(request, query_string)
+    read = request.__dict__[_KNOWN] = _Parameters(query_string, pairs, dict(pairs))
+    return read
 
 
 def _pairs(request: Any, query_string: str) -> list[Pair]:

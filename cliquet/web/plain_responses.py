@@ -12,9 +12,25 @@ from typing import Any
 
 from pyramid.response import Response
 
-__all__ = ["PLAIN_CLASSES", "PlainResponse", "new_response"]
+__all__ = ["PLAIN_CLASSES", "PlainResponse", "new_response", "send"]
 
 _NAME = itemgetter(0)
+
+
+def send(self: Any, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Send a response, as its method ``__call__``: that of a WSGI application."""
+    headers: list[tuple[str, str]] = self._headerlist
+    if (
+        self.conditional_response
+        or environ["REQUEST_METHOD"] == "HEAD"
+        or "location" in map(str.lower, map(_NAME, headers))
+    ):
+        # Such a location becomes a whole URL.
+        sent: Iterable[bytes] = Response.__call__(self, environ, start_response)
+        return sent
+    start_response(self._status, headers[:])
+    pieces: Iterable[bytes] = self._app_iter
+    return pieces
 
 
 class PlainResponse(Response):  # type: ignore[misc]  # Pyramid has no types
@@ -25,22 +41,7 @@ class PlainResponse(Response):  # type: ignore[misc]  # Pyramid has no types
     _headers: Any = None
     conditional_response = False
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        """Send the response, as a WSGI application."""
-        headers: list[tuple[str, str]] = self._headerlist
-        if (
-            self.conditional_response
-            or environ["REQUEST_METHOD"] == "HEAD"
-            or "location" in map(str.lower, map(_NAME, headers))
-        ):
-            # Such a location becomes a whole URL.
-            sent: Iterable[bytes] = super().__call__(environ, start_response)
-            return sent
-        start_response(self._status, headers[:])
-        pieces: Iterable[bytes] = self._app_iter
-        return pieces
+    __call__ = send
 
 
 def new_response(headers: list[tuple[str, str]], pieces: list[bytes]) -> PlainResponse:
