@@ -26,6 +26,7 @@ class PostgreSQLPermissionDialect(PermissionDialect):
     among_query = "= ANY (ARRAY({}))"
     like = "LIKE"
     run = "%"
+    is_segment = "{0} = replace({0}, '/', '')"
     searches_each = True
 
     def __init__(self, is_distributed: Callable[[], bool] = lambda: False) -> None:

@@ -40,6 +40,9 @@ class PermissionDialect(abc.ABC):
     run: str
     """Wildcard for any characters in such a pattern."""
 
+    is_segment: str
+    """Condition that a text has no slash, to be formatted with the text."""
+
     searches_each: bool
     """Whether a search for a few entries must name one principal at a time."""
 

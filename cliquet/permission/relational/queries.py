@@ -172,8 +172,7 @@ class Queries:
         by_principal = self._dialect.one_of("principal", principals)
         below = self._dialect.matching(Pattern.of(prefix, ""))
         end = f"substr(object_id, {len(prefix) + 1})"
-        whole = f"length({end}) <= length(replace({end}, '/', ''))"
-        is_below = SQL(f"{below.text} AND {whole}", below.parameters)
+        is_below = SQL(f"{below.text} AND {self._dialect.is_segment.format(end)}", below.parameters)
         query = SQL(
             f"SELECT {end} AS id FROM access_control_entries WHERE {by_principal.text}"
             f" AND {is_held.text} AND {is_below.text}",
@@ -205,7 +204,7 @@ class Queries:
         # index.
         of_record = self._dialect.one_of("principal || ''", principals)
         is_member = SQL(
-            "(records.id = replace(records.id, '/', '') AND ("
+            f"({self._dialect.is_segment.format('records.id')} AND ("
             "SELECT TRUE FROM access_control_entries WHERE object_id = %s || records.id"
             f" AND {is_held.text} AND {of_record.text} LIMIT 1))",
             (prefix, *is_held.parameters, *of_record.parameters),

@@ -20,6 +20,7 @@ class SQLitePermissionDialect(PermissionDialect):
     # GLOB distinguishes upper and lower case, unlike LIKE.
     like = "GLOB"
     run = "*"
+    is_segment = "instr({0}, '/') = 0"
     searches_each = False
 
     def list_of(self, texts: Iterable[str]) -> Any:
