@@ -34,6 +34,8 @@ class SelectedIds:
     is_found : the same condition, which finds the ids first, and then their records.
     replica : the replica on which the queries may be run too, if there is one.
     read : runs a query of the backend; by default, its client does.
+    is_current : condition that is false as soon as the user has principals for which the query was
+        not made; ``None`` if it cannot tell.
     """
 
     client: SQLClient
@@ -43,6 +45,7 @@ class SelectedIds:
     is_found: SQL
     replica: Any = None
     read: Callable[[SQL], list[Any]] | None = None
+    is_current: SQL | None = None
     _are_few: bool | None = None
 
     @property
@@ -89,7 +92,7 @@ class SelectedIds:
 
         Returns
         -------
-        The ids, and the value. Without ids, there is no value.
+        The ids, and the value. Without ids, or if the query is not current, there is no value.
 
         Raises
         ------
@@ -99,6 +102,11 @@ class SelectedIds:
         text, parameters = self.search(read)
         text, parameters = f"{text} LIMIT %s", (*parameters, number)
         if value is not None:
+            if self.is_current is not None:
+                value = SQL(
+                    f"SELECT CASE WHEN {self.is_current.text} THEN ({value.text}) END",
+                    (*self.is_current.parameters, *value.parameters),
+                )
             text = f"SELECT *, ({value.text}) FROM ({text}) AS first"  # noqa: S608 - as above
             parameters = (*value.parameters, *parameters)
         rows = self._rows(text, parameters)

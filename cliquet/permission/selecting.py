@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from cliquet.types import ACEQuery, GetBoundPermissions, IdQuery
 
-__all__ = ["PermissionSelecting"]
+__all__ = ["Membership", "PermissionSelecting"]
+
+
+class Membership(NamedTuple):
+    """What ``user_principals()`` has returned for a user.
+
+    .. versionadded:: 3.2
+    """
+
+    user_id: str
+    principals: frozenset[str]
 
 
 class PermissionSelecting:
@@ -32,6 +43,7 @@ class PermissionSelecting:
         get_bound_permissions: GetBoundPermissions | None = None,
         *,
         prefix: str,
+        membership: Membership | None = None,
     ) -> IdQuery | None:
         """Return a query for the records that ``principals_accessible_objects()`` would find.
 
@@ -40,6 +52,11 @@ class PermissionSelecting:
         methods must override the other too.
 
         .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        membership : the groups among `principals`. A storage that reads a timestamp with the ids
+            says whether the user has joined others by then (H-9.8); ``None`` if it need not.
 
         Returns
         -------

@@ -15,6 +15,7 @@ from cliquet import settings
 from cliquet.core.globs import is_pattern
 from cliquet.resource import listing_query
 from cliquet.resource.preferences import STRICT
+from cliquet.security import memberships
 from cliquet.storage import Filter, Sort
 from cliquet.storage.departures import DepartureKind
 from cliquet.storage.history import History
@@ -68,6 +69,10 @@ class DepartedList:
         read after that, with the horizon: a purge between these reads is told.
         """
         view = self._resource._view()
+        # The statement of a query for the records tells it by itself.
+        if view.find is not None and memberships.has_joined(self._resource.request):
+            self._resource._find_list_again()
+            view = self._resource._view()
         own = listing_query.own_filters(self._resource)
         of_view = view.filters(self._model.id_field)
         self._is_part = not view.is_whole

@@ -17,7 +17,7 @@ from cliquet.types import Record
 if TYPE_CHECKING:
     from cliquet.resource.shareable import ShareableResource
 
-__all__ = ["check_list", "check_put", "check_write", "judge_as_locked"]
+__all__ = ["check_list", "check_list_for_groups", "check_put", "check_write", "judge_as_locked"]
 
 
 def check_put(resource: ShareableResource, existing: Record | None) -> None:
@@ -62,6 +62,18 @@ def check_list(context: Any) -> None:
     HTTPForbidden : there are no such records any more.
     """
     judge_again = getattr(context, "judge_list_again", None)
+    if judge_again is not None and not judge_again():
+        raise _lost()
+
+
+def check_list_for_groups(context: Any) -> None:
+    """Find the records that are shared with the user again, who has joined a group.
+
+    Raises
+    ------
+    HTTPForbidden : there are no such records any more.
+    """
+    judge_again = getattr(context, "judge_list_for_groups", None)
     if judge_again is not None and not judge_again():
         raise _lost()
 

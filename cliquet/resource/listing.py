@@ -68,6 +68,7 @@ def get_list(resource: UserResource) -> Any:
     for name in sent_parameters(resource.request):
         is_of_changes = is_of_changes or name.strip() == "_since"
     departed = departed_list.begun(resource) if is_of_changes else None
+    read_filters = resource._extract_filters if departed is None else departed.filters
     if departed is None:
         resource._fix_list()
     comes_with_page = departed is None and _timestamp_comes_with_page(resource)
@@ -80,7 +81,7 @@ def get_list(resource: UserResource) -> Any:
     resource._raise_412_if_modified()
 
     try:
-        filters = resource._extract_filters() if departed is None else departed.filters()
+        filters = read_filters()
         limit = resource._extract_limit()
         sorting = resource._extract_sorting(limit)
         partial_fields = resource._extract_partial_fields()
@@ -96,10 +97,16 @@ def get_list(resource: UserResource) -> Any:
     read_page = resource.model.text_of_records if is_text else resource.model.get_records
     wanted = _wanted(resource, filters, sorting, rules, limit)
     records, total = read_page(**wanted)
+    if comes_with_page and not _take_timestamp(resource, records):
+        _ = resource.timestamp
+        records, total = read_page(**wanted)
+    if isinstance(records, Page) and not records.is_current:
+        # The user has joined a group. What it may see is found again, after the timestamp.
+        resource._find_list_again()
+        filters = read_filters()
+        wanted = _wanted(resource, filters, sorting, rules, limit)
+        records, total = read_page(**wanted)
     if comes_with_page:
-        if not _take_timestamp(resource, records):
-            _ = resource.timestamp
-            records, total = read_page(**wanted)
         resource._add_timestamp_header(response)
         resource._add_cache_header(response)
     elif sent(resource.request, "If-Match"):

@@ -172,6 +172,9 @@ class ShareableResource(UserResource):
     def _fix_list(self) -> None:
         shared_view.fix(self)
 
+    def _find_list_again(self) -> None:
+        judging.check_list_for_groups(self.context)
+
     def _selected_ids(self) -> IdQuery | None:
         """Return a query for the ids of the shared records, if the storage can use it."""
         context = self.context

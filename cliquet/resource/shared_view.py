@@ -15,6 +15,7 @@ from cliquet.resource import judging, listing
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.resource.sync_token import digest
 from cliquet.resource.syncing import WHOLE, View
+from cliquet.security import memberships
 from cliquet.security.authorization import write_implies_read
 from cliquet.security.principals import with_prefixed_userid
 from cliquet.security.shared_listing import SharedListing, joins, wait_for_commits
@@ -33,6 +34,9 @@ def fix(resource: ShareableResource) -> None:
     A record that is shared after the search may be missing in the list. With a timestamp of later,
     the client would not get it with ``_since`` either. One that is too early lets a client get
     twice what has changed between the search and the list.
+
+    The same is true of the groups by which the records are found. The statement of a query tells
+    with its timestamp whether there are more of them by now; else they are asked for again.
     """
     context, model = resource.context, resource.model
     if not isinstance(context, SharedListing):
@@ -53,6 +57,8 @@ def fix(resource: ShareableResource) -> None:
         and _TIMESTAMP.is_open(resource)
     ):
         listing.know_timestamp(resource, found_at.timestamp)
+        if found.query is None and memberships.has_joined(resource.request):
+            resource._find_list_again()
         return
     if found.query is not None and resource._joins(found.query):
         # The list searches by itself, at the moment of its records.
@@ -61,6 +67,10 @@ def fix(resource: ShareableResource) -> None:
     _ = resource.timestamp
     wait_for_commits(resource.request.registry.permission)
     judging.check_list(context)
+    found = context.shared_records
+    is_of_now = found is not None and found.query is not None and found.found_at is not None
+    if not is_of_now and memberships.has_joined(resource.request):
+        resource._find_list_again()
 
 
 def of_request(request: Request, context: Any, model: ShareableModel) -> View:

@@ -402,6 +402,9 @@ class UserResource:
     def _fix_list(self) -> None:
         """Make sure that a list lacks no change up to its timestamp."""
 
+    def _find_list_again(self) -> None:
+        """Let a list have what its user may see by now, who has joined a group."""
+
     def _body_data(self) -> Record:
         """Return the ``data`` of the client."""
         return body.sent_data(self.request)

@@ -195,6 +195,14 @@ class SecurityPolicy(MultiAuthSecurityPolicy):  # type: ignore[misc]  # no types
             request.__dict__[_PRINCIPALS] = principals
         return set(principals)
 
+    def forget_principals(self, request: Request) -> None:
+        """Let the principals of a request be found out again, for the same user."""
+        request.__dict__.pop(_PRINCIPALS, None)
+        identity = self.identity(request)
+        if identity is not None and not isinstance(identity, _LazyIdentity) and self._callback:
+            groups = self._callback(identity.userid, request)
+            request._multiauth_identity = MultiAuthIdentity(identity.userid, groups)
+
     def unauthenticated_userid(self, request: Request) -> str | None:
         """Return the unchecked id of the first policy that finds one in the request."""
         found = (policy.unauthenticated_userid(request) for policy in self._policies)

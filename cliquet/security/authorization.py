@@ -18,6 +18,7 @@ from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import KnownPermissions, checks_what_it_lists
 from cliquet.security import object_uris
+from cliquet.security.memberships import groupfinder
 from cliquet.security.principals import with_prefixed_userid
 from cliquet.security.shared_listing import SharedListing, finds_shared_records
 from cliquet.security.undecided_put import UndecidedPut
@@ -40,25 +41,6 @@ PRIVATE = "private"
 
 DYNAMIC = "dynamic"
 """Permission that the context computes from the request (P-25.1)."""
-
-
-def groupfinder(userid: str, request: Request) -> list[str]:
-    """Return the groups of a user in the permission backend (P-25.2).
-
-    They are looked up once for each user and top-level request, also in a batch.
-
-    Parameters
-    ----------
-    userid : id from the authentication policy; the prefixed id is used if it is known.
-    """
-    backend = getattr(request.registry, "permission", None)
-    if backend is None:
-        return []
-    user = str(request.prefixed_userid or userid)
-    key = f"{user}_principals"
-    if key not in request.bound_data:
-        request.bound_data[key] = backend.user_principals(user)
-    return list(request.bound_data[key])
 
 
 _GRANTED = "granted_permissions"
@@ -302,6 +284,10 @@ class RouteFactory(SharedListing, UndecidedPut):
     def judge_list_again(self) -> bool:
         """Find the shared records of a list again, if their ids were transferred (D-62)."""
         return self._service is None or self._search_again(self._is_permitted)
+
+    def judge_list_for_groups(self) -> bool:
+        """Find the shared records of a list again, for the groups that the user has by now."""
+        return self._service is None or self._search_as_from_now(self._is_permitted)
 
     def _is_permitted(self) -> bool:
         required = permission_of_view(self._service, self._request.method)

@@ -15,6 +15,7 @@ from pyramid.request import Request
 from cliquet import settings
 from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
+from cliquet.security import memberships
 from cliquet.security.sent_headers import sends_condition
 from cliquet.security.shared_records import FoundAt, SharedRecords
 from cliquet.storage.selection import CollectionKey
@@ -147,6 +148,17 @@ class SharedListing:
             if self.selected_ids is None and not self.shared_ids:
                 self.shared_records, self._shared_ids = former
 
+    def _search_as_from_now(self, search: Callable[[], bool]) -> bool:
+        """Run a search for a user who has joined groups, which may even have the whole collection.
+
+        Nothing of the list was answered yet.
+        """
+        # What has told of the groups may be ahead of a replica.
+        wait_for_commits(self._request.registry.permission)
+        memberships.forget(self._request)
+        self.shared_records = self._shared_ids = None
+        return search()
+
     def _search_with(self, backend: Any) -> None:
         """Use a permission backend to find the shared records of the requested collection."""
         # The method is that of now: plugins replace it on the context later (P-35.13).
@@ -191,6 +203,7 @@ class SharedListing:
             search.pattern,
             get_bound_permissions,
             prefix=before,
+            membership=memberships.known(self._request),
         )
         if selected is None or not joins(self._request.registry.storage, selected):
             return None

@@ -53,11 +53,14 @@ class Page(list[Record]):
         support this.
     history : what the collection still knows of its past; ``None`` if the storage does not read it.
         The bundled storages read it for the list of one collection with `include_deleted`.
+    is_current : whether the users of the queries in the filters had joined no further groups when
+        the page was read, so that it lacks no record of theirs.
     """
 
     timestamp: int | None = None
     claim: Callable[[], int | None] | None = None
     history: History | None = None
+    is_current: bool = True
 
 
 class StorageBase(

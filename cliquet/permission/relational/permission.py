@@ -35,6 +35,7 @@ from cliquet.permission.relational.queries import (
 )
 from cliquet.permission.relational.steps import PermissionSteps
 from cliquet.permission.relational.writing import ACEWriter
+from cliquet.permission.selecting import Membership
 from cliquet.types import ACEQuery, BoundPermission, GetBoundPermissions, IdQuery, PoolStatus
 
 __all__ = ["RelationalPermission"]
@@ -128,6 +129,7 @@ class RelationalPermission(PermissionBase):
         get_bound_permissions: GetBoundPermissions | None = None,
         *,
         prefix: str,
+        membership: Membership | None = None,
     ) -> IdQuery | None:
         names = _texts(principals)
         wanted = accessible_patterns(permission, object_id_match, get_bound_permissions)
@@ -137,7 +139,13 @@ class RelationalPermission(PermissionBase):
             return None
         permissions = sorted({name for _, name in wanted})
         queries = self._queries.ids_below(prefix, permissions, names)
-        return SelectedIds(self.client, *queries, replica=self.replica, read=self._rows)
+        return SelectedIds(
+            self.client,
+            *queries,
+            replica=self.replica,
+            read=self._rows,
+            is_current=None if membership is None else self._queries.has_no_more(*membership),
+        )
 
     def select_aces(self, object_id: str) -> ACEQuery:
         # The class itself would be called through a function in Python, in each read.

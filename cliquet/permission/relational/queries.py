@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from cliquet.connections.sql import SQL
 from cliquet.core.globs import Pattern, as_published, literals_of
+from cliquet.permission.base import AUTHENTICATED
 from cliquet.permission.relational.dialect import COLUMNS, PermissionDialect
 from cliquet.types import BoundPermission
 
@@ -157,6 +158,14 @@ class Queries:
             _union(queries[start : start + _MAX_PATTERNS])
             for start in range(0, len(queries), _MAX_PATTERNS)
         ]
+
+    def has_no_more(self, user_id: str, principals: Iterable[str]) -> SQL:
+        """Return the condition that a user has none but these principals."""
+        is_known = self._dialect.one_of("principal", principals)
+        return SQL(
+            f"NOT EXISTS ({USER_PRINCIPALS} AND NOT ({is_known.text}))",
+            (user_id, AUTHENTICATED, *is_known.parameters),
+        )
 
     def ids_below(
         self, prefix: str, permissions: Iterable[str], principals: Iterable[str]

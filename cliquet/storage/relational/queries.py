@@ -13,6 +13,7 @@ from cliquet.storage.query import Continuation, Filter, KnownTotal, Sort
 from cliquet.storage.relational import listing
 from cliquet.storage.relational.declared import NOTHING_DECLARED, DeclaredIndexes
 from cliquet.storage.relational.dialect import ListingDialect
+from cliquet.storage.relational.kept_filters import KEPT_PAGES, KeptFilter, kept_filters
 from cliquet.storage.relational.operators import CONDITIONS
 from cliquet.storage.relational.steps import HOME, SUM_LIVE
 from cliquet.storage.relational.text import SQL, TRUE, joined, union_of
@@ -42,16 +43,6 @@ class _Matching(NamedTuple):
     ids: Sequence[SQL]
     queries: Sequence[SelectedIds] = ()
 
-
-# Equal values of different types are different filters.
-_KeptFilter = tuple[type, Filter]
-
-# The same lists are asked for again and again, by clients that look for changes. These bounds keep
-# the queries of one storage below a megabyte.
-_KEPT_PAGES = 256
-_KEPT_TYPES = (str, int, bool, type(None))
-_MAX_KEPT_ITEMS = 4
-_MAX_KEPT_CHARACTERS = 100
 
 _NO_FILTERS = _Matching((), ())
 _NO_ORDER = SQL("")
@@ -87,7 +78,7 @@ class Queries:
         # order is as long as a query string at most.
         self._order_by = lru_cache(maxsize=128)(partial(_order_by, dialect))
         self._entry = lru_cache(maxsize=16)(partial(_entry, dialect))
-        self._kept_page = lru_cache(maxsize=_KEPT_PAGES)(self._page_of)
+        self._kept_page = lru_cache(maxsize=KEPT_PAGES)(self._page_of)
 
     def scope(self, scope: Scope) -> SQL:
         """Return the condition on collections."""
@@ -129,19 +120,27 @@ class Queries:
         place of that of a record, and the total. The last two columns have the history, if the list
         has tombstones. The total is -1 if the rows are all that match, or if nobody needs it. A
         union has no defined order, so that the first column has ranks. A collection that has no row
-        of its own, and therefore no records, has no such row either.
+        of its own, and therefore no records, has no such row either. Where filters have queries for
+        ids that can become out of date, one more column says whether they are not.
 
         Parameters
         ----------
         key : collection of the scope.
         """
         rows, head, total = self._parts_of_page(selection, key)
+        current = _current(selection)
         return SQL(
             f"SELECT 0 AS n, NULL AS id, {head.timestamp} AS last_modified, NULL AS deleted,"
-            f" NULL AS data, ({total.text}) AS total, {head.history}{head.source.text}"
+            f" NULL AS data, ({total.text}) AS total, {head.history}{current.text}"
+            f"{head.source.text}"
             f" UNION ALL SELECT row_number() OVER () AS n, {_COLUMNS}, 0 AS total, 0, ''"
-            f" FROM ({rows.text}) AS page",
-            (*total.parameters, *head.source.parameters, *rows.parameters),
+            f"{', 1' if current.text else ''} FROM ({rows.text}) AS page",
+            (
+                *total.parameters,
+                *current.parameters,
+                *head.source.parameters,
+                *rows.parameters,
+            ),
         )
 
     def page_as_text(self, selection: Selection, key: CollectionKey | None) -> SQL:
@@ -153,7 +152,7 @@ class Queries:
         :data:`BETWEEN_RECORDS` between them. The limit of the selection makes the order of the page
         that of the text.
         """
-        filters = None if key is None else _kept_filters(selection)
+        filters = None if key is None else kept_filters(selection)
         if filters is None:
             return self._made_page(selection, key)
         scope, names, _, sorting, _, limit, include_deleted, _ = selection
@@ -161,7 +160,7 @@ class Queries:
         return self._kept_page(rest, filters, self._declared_for(selection))
 
     def _page_of(
-        self, selection: Selection, filters: tuple[_KeptFilter, ...], declared: DeclaredIndexes
+        self, selection: Selection, filters: tuple[KeptFilter, ...], declared: DeclaredIndexes
     ) -> SQL:
         """Make the query of a page of which the filters are apart."""
         sorting = [Sort(*item) for item in selection.sorting]
@@ -173,16 +172,18 @@ class Queries:
         entry = self._entry(selection.names)
         together = f"{self.dialect.concatenation}(entry, '{BETWEEN_RECORDS}')"
         text = f"count(*) || ' ' || coalesce({together}, '')"
+        current = _current(selection)
         # It is made after the limit. To count the entries, the database would make each twice.
         return SQL(
             f"SELECT {head.timestamp}, {head.history}, ({total.text}),"
             f" (SELECT {self.dialect.raw(text)}"
             f" FROM (SELECT {entry.text} AS entry FROM ({rows.text}) AS page) AS entries)"
-            f"{head.source.text}",
+            f"{current.text}{head.source.text}",
             (
                 *total.parameters,
                 *entry.parameters,
                 *rows.parameters,
+                *current.parameters,
                 *head.source.parameters,
             ),
         )
@@ -324,37 +325,6 @@ class Queries:
         return self._declared.get(selection.scope.collection_id or "", NOTHING_DECLARED)
 
 
-def _kept_filters(selection: Selection) -> tuple[_KeptFilter, ...] | None:
-    """Return the filters of a page whose query is worth keeping, with the types of their values.
-
-    Further pages and long values come once only.
-    """
-    filters, sorting = selection.filters, selection.sorting
-    if (
-        selection.pagination_rules
-        # These rules may be none, and say that nobody needs the total.
-        or isinstance(selection.pagination_rules, Continuation)
-        or len(filters) > _MAX_KEPT_ITEMS
-        or len(sorting) > _MAX_KEPT_ITEMS
-    ):
-        return None
-    for criterion in sorting:
-        if not isinstance(criterion, tuple) or len(criterion[0]) > _MAX_KEPT_CHARACTERS:
-            return None
-    kept = []
-    for item in filters:
-        field, value, _ = item
-        kind = type(value)
-        if (
-            kind not in _KEPT_TYPES
-            or len(field) > _MAX_KEPT_CHARACTERS
-            or (kind is str and len(value) > _MAX_KEPT_CHARACTERS)
-        ):
-            return None
-        kept.append((kind, Filter(*item)))
-    return tuple(kept)
-
-
 def _order_by(dialect: ListingDialect, names: Names, sorting: Sequence[Sort]) -> SQL:
     """Return the end of a query that gives its rows an order."""
     if not sorting:
@@ -381,6 +351,15 @@ def _head(key: CollectionKey | None, *, with_history: bool) -> _Head:
     source = SQL(f" FROM timestamps AS counter WHERE {_HOME_OF_COUNTER}", key)
     history = "counter.purged, counter.epoch" if with_history else "NULL, NULL"
     return _Head("counter.last_modified", history, source)
+
+
+def _current(selection: Selection) -> SQL:
+    """Return the column that says whether the queries for ids are current; nothing if none can."""
+    values = [item.value for item in selection.filters if isinstance(item.value, SelectedIds)]
+    conditions = [ids.is_current for ids in values if ids.is_current is not None]
+    if not conditions:
+        return SQL("")
+    return _joined(", CASE WHEN ", joined(" AND ", conditions), " THEN 1 ELSE 0 END")
 
 
 def _unless_known(count: SQL, known: KnownTotal) -> SQL:

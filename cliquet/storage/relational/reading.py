@@ -219,7 +219,7 @@ class Reader:
         found = self.rows(*query, key, raw=True)
         if not found:
             return _ReadPage(None, (None, None), 0, Page())
-        ((timestamp, purged, epoch, total, text),) = found
+        ((timestamp, purged, epoch, total, text, *current),) = found
         digits, _, text = _raw(text).partition(b" ")
         number = int(digits)
         # Without a total, nobody needs it.
@@ -228,6 +228,8 @@ class Reader:
             self._queries.dialect.keeps_texts or is_told_as_it_is(text)
         )
         page = GivenText(text, number) if as_it_is else Page(orjson.loads(b"[%b]" % text))
+        if current:
+            page.is_current = 0 not in current
         if isinstance(epoch, bytes):
             epoch = epoch.decode()
         return _ReadPage(timestamp, (purged, epoch), total, page)
@@ -242,7 +244,9 @@ class Reader:
         total = whole[5] or 0
         if total == -1:
             total = sum(not row[3] for row in entries)
-        return _ReadPage(whole[2], whole[6:], total, Page(records))
+        page = Page(records)
+        page.is_current = 0 not in whole[8:]
+        return _ReadPage(whole[2], whole[6:8], total, page)
 
     def records(self, selection: Selection) -> list[Record]:
         rows = self.rows(*self._queries.rows(selection), selection.scope.key)
