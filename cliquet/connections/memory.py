@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from transaction import Transaction
 
 from cliquet.connections.attempts import result_of
+from cliquet.core.forks import in_child
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import scope
 from cliquet.transactions.scope import DataManager
@@ -67,6 +68,20 @@ class MemoryStore:
         self.latch = threading.RLock()
         """Held for the duration of one read or one change of the dictionaries, never longer."""
         self._told: frozenset[threading.Event] = frozenset()
+        in_child(self, MemoryStore._forget_parent)
+
+    def _forget_parent(self) -> None:
+        """In the child of a fork, undo what another thread of the parent was about to change."""
+        self.latch = threading.RLock()
+        # Those who want to be told are other threads of the parent, too.
+        self._told = frozenset()
+        if self.is_owner:
+            return
+        self._write_lock = threading.RLock()
+        self.undo_to(0)
+        self._publish()
+        self._owner, self._depth = None, 0
+        self._joined = self._committing = None
 
     def tell_of_commits(self, event: threading.Event) -> None:
         """Set an event after each commit from now on."""
@@ -121,8 +136,10 @@ class MemoryStore:
         """Undo every change made since `mark`, the latest first."""
         with self.latch:
             while len(self._journal) > mark:
-                changed, key, previous = self._journal.pop()
+                changed, key, previous = self._journal[-1]
                 changed.restore(key, previous)
+                # A fork in between leaves it to the child.
+                self._journal.pop()
 
     def log(self, changed: TransactionalMap[K, V], key: K, previous: V | None) -> None:
         """Remember the value of a key before a change. The caller holds the latch."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from cliquet.cache.memory import Cache
+from cliquet.connections.memory import MemoryStore, TransactionalMap
 from cliquet.core.forks import in_child, renew_locks
 from cliquet.feed.hub import Hub
 from cliquet.feed.sharing import SharedAnswers
@@ -156,6 +157,73 @@ def test_what_threads_share_can_be_used_in_a_child(
 def watches(clients: SlowClients) -> bool:
     with socket.socket() as connection, clients.watched(connection) as handover:
         return handover.since is None
+
+
+# The stores in memory
+
+
+def memory_store() -> tuple[MemoryStore, TransactionalMap[str, int]]:
+    store = MemoryStore("The store", lock_timeout_seconds=PATIENCE_SECONDS / 2)
+    values: TransactionalMap[str, int] = TransactionalMap(store)
+    with store.write():
+        values.set("old", 1)
+    return store, values
+
+
+def write(store: MemoryStore, values: TransactionalMap[str, int]) -> bool:
+    """Write, and return whether everything is there that was committed, and nothing else."""
+    known = sorted(values.items())
+    with store.write():
+        values.set("own", 3)
+    return known == [("old", 1)] and sorted(values.items()) == [("old", 1), ("own", 3)]
+
+
+@pytest.mark.clause("X-18")
+def test_what_a_thread_of_the_parent_writes_in_memory_is_undone_in_a_child() -> None:
+    store, values = memory_store()
+    writes, may_end = threading.Event(), threading.Event()
+
+    def change() -> None:
+        with store.write():
+            values.set("old", 2)
+            values.set("new", 2)
+            writes.set()
+            assert may_end.wait(PATIENCE_SECONDS)
+
+    writing = Thread(target=change)
+    writing.start()
+    assert writes.wait(PATIENCE_SECONDS)
+    told = threading.Event()
+    store.tell_of_commits(told)
+
+    assert succeeds_in_child(lambda: write(store, values) and not told.is_set())
+    may_end.set()
+    writing.join()
+    # In the parent, it is committed.
+    assert sorted(values.items()) == [("new", 2), ("old", 2)]
+    assert told.is_set()
+
+
+@pytest.mark.clause("X-18")
+def test_who_reads_in_memory_in_the_parent_keeps_no_child_waiting() -> None:
+    store, values = memory_store()
+    holder = Holder(store.latch)
+
+    assert succeeds_in_child(lambda: write(store, values))
+    holder.let_go()
+
+
+@pytest.mark.clause("X-18")
+def test_who_forks_while_it_writes_in_memory_can_go_on_in_the_child() -> None:
+    store, values = memory_store()
+
+    def go_on() -> bool:
+        values.set("more", 3)
+        return values.get("new") == 2
+
+    with store.write():
+        values.set("new", 2)
+        assert succeeds_in_child(go_on)
 
 
 # The profiler
