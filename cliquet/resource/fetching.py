@@ -39,7 +39,7 @@ _READS_ALIKE = Shortcut(
     "_raise_412_if_modified",
 )
 # A hook may change the permissions of other records.
-_READS_ALIKE = Shortcut(
+_CHANGES_ALIKE = Shortcut(
     "_reads_alike",
     "__init__",
     "apply_changes",
@@ -137,7 +137,7 @@ def _is_shared(aces: Mapping[str, Set[str]] | None, readers: Set[str]) -> bool:
 
 def changes_alike(resource: UserResource) -> bool:
     """Return whether changes of other records are written by the library alone."""
-    return _READS_ALIKE.is_open(resource) and _lists_alike(resource.model)
+    return _CHANGES_ALIKE.is_open(resource) and _lists_alike(resource.model)
 
 
 def look_ahead(resource: UserResource, record_ids: Sequence[str]) -> None:

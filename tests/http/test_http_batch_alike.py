@@ -428,6 +428,42 @@ def test_only_the_first_of_them_goes_the_way_of_all_requests(method: str) -> Non
     assert found == [1, 3]
 
 
+@pytest.mark.clause("H-25.12", "P-11.7")
+@pytest.mark.parametrize(
+    "replaced",
+    [
+        "get",
+        "postprocess",
+        "_add_cache_header",
+        "_add_timestamp_header",
+        "_bare",
+        "_extract_partial_fields",
+        "_get_record_or_404",
+        "_raise_304_if_not_modified",
+        "_raise_400_if_invalid_id",
+        "_raise_412_if_modified",
+    ],
+)
+def test_a_method_that_an_application_replaces_is_called_for_each_read(replaced: str) -> None:
+    called = []
+
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        called.append(self.record_id)
+        return getattr(resource.ShareableResource, replaced)(self, *args, **options)
+
+    own = type("Open", (resource.ShareableResource,), {"mapping": Open.mapping, replaced: method})
+    found = []
+    for value in WAYS.values():
+        app = make_own_app((own,), settings={**OPEN, "compiled_endpoints": value})
+        send(app, [put(one, {}) for one in (A, B, C)])
+        called.clear()
+        answers = batches.send(app, [get(one) for one in (A, B, C)])
+        assert statuses(answers) == [200] * 3
+        found.append([*called])
+
+    assert found[0] == found[1]
+
+
 @pytest.mark.clause("X-23")
 @pytest.mark.parametrize("name", ["forbidden", "conflict"])
 def test_one_that_fails_leaves_nothing(name: str) -> None:

@@ -288,6 +288,23 @@ def test_modules_are_short() -> None:
     assert long <= set(LONG_MODULES), "say in LONG_MODULES why the module is not cut"
 
 
+def test_no_module_gives_one_name_twice() -> None:
+    """The second would silently stand for the first, also where the first was meant."""
+    twice = []
+    for module, path in PATHS.items():
+        given = Counter[str]()
+        for statement in tree_of(path).body:
+            if isinstance(statement, ast.Assign):
+                given.update(ast.unparse(target) for target in statement.targets)
+            elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+                given[ast.unparse(statement.target)] += 1
+            elif isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+                given[statement.name] += 1
+        twice += [f"{module}: {name}" for name, number in given.items() if number > 1]
+
+    assert twice == []
+
+
 def calls_of_steps_below(tree: ast.AST) -> Iterator[str]:
     """Yield the calls, in a class, of methods that only its subclasses have."""
     for one in ast.walk(tree):
