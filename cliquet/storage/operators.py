@@ -24,6 +24,9 @@ __all__ = ["COMPARISON", "EQUALITY_WITH_SEVERAL", "Field", "Keys", "Takes", "lik
 Held = TypeVar("Held")
 Made = TypeVar("Made")
 
+# Texts and numbers are compared themselves where only values of their type matter: to make a key of
+# each value takes longer than all the rest. A boolean, which is a number for Python, is none.
+_COMPARED_THEMSELVES: Final[dict[int, tuple[type, ...]]] = {TEXT: (str,), NUMBER: (int, float)}
 # Filters with an order only compare values of these types, and not arrays, objects and null (X-16).
 _ORDERED_TYPES: Final = (TEXT, NUMBER, BOOLEAN)
 
@@ -94,6 +97,16 @@ class Meaning(abc.ABC):
         """Return a function that says whether the relation is true."""
 
 
+def _types_of(operand: Any) -> tuple[type, ...]:
+    """Return the types of the values that are compared themselves with that of an operand.
+
+    Parameters
+    ----------
+    operand : key of a value; that of a text or a number has its value in the second place.
+    """
+    return _COMPARED_THEMSELVES.get(operand[0], ()) if type(operand) is tuple else ()
+
+
 class _Equality(Meaning):
     """The field has this value, or it has not; values are compared with their types."""
 
@@ -104,15 +117,10 @@ class _Equality(Meaning):
         return keys.exact(value)
 
     def test(self, field: Field[Held], operand: Any, *, in_rule: bool) -> Callable[[Held], bool]:
-        kind = operand[0] if type(operand) is tuple else None
-        if self.is_wanted and kind is TEXT:
-            # To make the key of each value takes longer than all the rest. Nothing but a text
-            # equals a text, and nothing but a boolean, besides numbers, equals a number.
-            value, text = field.value(), operand[1]
-            return lambda held: value(held) == text
-        if self.is_wanted and kind is NUMBER:
-            value, number = field.value(), operand[1]
-            return lambda held: (found := value(held)) == number and found.__class__ is not bool
+        if self.is_wanted and _types_of(operand):
+            value, own = field.value(), operand[1]
+            # Nothing but a boolean equals a value of another type.
+            return lambda held: (found := value(held)) == own and found.__class__ is not bool
         read = field.made(field.keys.exact)
         if self.is_wanted:
             return lambda held: read(held) == operand
@@ -153,7 +161,17 @@ class _Order(Meaning):
     def test(self, field: Field[Held], operand: Any, *, in_rule: bool) -> Callable[[Held], bool]:
         if operand is None:
             return lambda held: False
-        read, compare = field.made(field.keys.place), self.compare
+        types, compare = _types_of(operand), self.compare
+        if types and not in_rule:
+            value, own = field.value(), operand[1]
+
+            def is_itself_in_order(held: Held) -> bool:
+                found = value(held)
+                is_of_type = isinstance(found, types) and found.__class__ is not bool
+                return is_of_type and compare(found, own)
+
+            return is_itself_in_order
+        read = field.made(field.keys.place)
         if in_rule:
             return lambda held: compare(read(held), operand)
         rank = operand[0]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cliquet.storage.listing import evaluation
 from cliquet.storage.listing.evaluation import Entry
-from cliquet.storage.ordering import json_equal
+from cliquet.storage.ordering import BOOLEAN, NUMBER, TEXT, json_equal, sort_key
 from cliquet.storage.query import COMPARISON, MISSING, Filter, Sort
 from cliquet.storage.selection import Names
 
@@ -73,8 +73,28 @@ def test_opposite_filters_share_the_entries_out(entries: list[Any], value: objec
     assert kept(COMPARISON.IN, [value]) == equal
     assert kept(COMPARISON.EXCLUDE, [value]) == different
     ordered = kept(COMPARISON.LT, value) + kept(COMPARISON.MIN, value)
-    assert all(json_equal(e.data["x"], value) for e in equal)
+    assert equal == [e for e in entries if json_equal((e.data or {}).get("x", MISSING), value)]
     assert all(isinstance(e.data["x"], (str, int, float)) for e in ordered)
+
+
+@pytest.mark.clause("X-16")
+@pytest.mark.parametrize("name", ["LT", "MIN", "MAX", "GT"])
+@given(collections(), VALUES)
+def test_an_order_is_that_of_rules_among_values_of_one_type(
+    name: str, entries: list[Any], value: object
+) -> None:
+    operator = COMPARISON[name]
+    rank = sort_key(value)[0]
+
+    found = evaluation.apply_filters(entries, [Filter("x", value, operator)], NAMES)
+
+    of_type = [
+        entry
+        for entry in cut(entries, operator, value, [])
+        if rank in (TEXT, NUMBER, BOOLEAN)
+        and sort_key((entry.data or {}).get("x", MISSING))[0] == rank
+    ]
+    assert found == of_type
 
 
 @pytest.mark.clause("B-1.4", "B-3.11")

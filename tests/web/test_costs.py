@@ -137,7 +137,9 @@ def test_a_list_calls_no_function_for_each_record() -> None:
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("query", ["name=Milkcap", "size=3", "last_modified=3"])
+@pytest.mark.parametrize(
+    "query", ["name=Milkcap", "size=3", "last_modified=3", "min_size=99", "_before=3", "gt_name=Z"]
+)
 def test_a_filter_for_one_value_calls_two_functions_for_each_record(query: str) -> None:
     app = make_app([Puffball], settings=OPENED)
     found = []
