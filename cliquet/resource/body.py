@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "given_timestamp",
+    "is_ahead",
     "new_record",
     "processed",
     "raise_400_if_ahead",
@@ -119,8 +120,7 @@ def raise_400_if_ahead(
     name = resource.model.modified_field
     if timestamp is None or (existing is not None and timestamp <= existing[name]):
         return
-    seconds = settings.read(resource.request.registry.settings, "timestamp_max_ahead_seconds")
-    latest = latest_given(utils.msec_time(), seconds)
+    seconds, latest = _limit_ahead(resource)
     if timestamp <= latest:
         return
     bound = "the end of 9998" if seconds is None else f"{seconds} seconds ahead of the clock"
@@ -132,6 +132,17 @@ def raise_400_if_ahead(
             f"{name} should be at most {latest}, {bound} (setting timestamp_max_ahead_seconds)"
         ),
     )
+
+
+def is_ahead(resource: UserResource, timestamp: int | None) -> bool:
+    """Return whether a timestamp would be refused, unless the existing record has a later one."""
+    return timestamp is not None and timestamp > _limit_ahead(resource)[1]
+
+
+def _limit_ahead(resource: UserResource) -> tuple[int | None, int]:
+    """Return what the setting says, and the latest timestamp that a client may give."""
+    seconds = settings.read(resource.request.registry.settings, "timestamp_max_ahead_seconds")
+    return seconds, latest_given(utils.msec_time(), seconds)
 
 
 def processed(resource: UserResource, new: Record, **old: Record | None) -> Record:

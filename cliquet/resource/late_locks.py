@@ -1,10 +1,11 @@
 """PUT and PATCH that lock their collection only while they write and commit.
 
-Such a request reads the record without the lock, and is judged meanwhile. If nothing can follow the
-replacement (see `last_writes`), the lock, the replacement and the commit are one round trip, which
-does nothing if somebody has changed the record since it was read. Then the request looks again,
-under the lock (X-24). Where the permissions of the record decide, they have to be those under the
-lock, which therefore comes first.
+If nothing can follow the replacement (see `last_writes`), the lock, the replacement and the commit
+are one round trip, which does nothing if it finds another record than it may replace. Then the
+request runs under the lock from the beginning (X-24). A PUT needs nothing of the record that it
+replaces but its timestamp and its permissions, which are compared in that round trip. A PATCH reads
+the record before, without the lock, and is judged meanwhile. Where the permissions of the record
+decide, they have to be those under the lock, which therefore comes first.
 """
 
 from __future__ import annotations
@@ -14,22 +15,29 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pyramid.httpexceptions import HTTPException
+
 from cliquet.core.shortcuts import Shortcut
-from cliquet.permission.known_permissions import leaves_what_is_there
+from cliquet.permission.known_permissions import leaves_what_is_there, selects_what_it_lists
+from cliquet.resource import preconditions
+from cliquet.resource.body import is_ahead, storable
 from cliquet.resource.last_writes import is_plain, is_undisturbed, share_client
+from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.security.authorization import RouteFactory
-from cliquet.security.principals import keeps_write
+from cliquet.security.principals import keeps_write, names_of_user
 from cliquet.security.sent_headers import sent
-from cliquet.storage.atomicity import StaleReadError
+from cliquet.storage.atomicity import HeldACEs, Seen, StaleReadError
 from cliquet.storage.exceptions import BackendError
+from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.transactions.tweens import is_waiting_for
 from cliquet.types import Record
+from cliquet.utils import is_storable_key
 
 if TYPE_CHECKING:
     from cliquet.resource.user import UserResource
 
-__all__ = ["StaleReadError", "changed", "may_change", "may_put", "remember_put", "replaced"]
+__all__ = ["changed", "put", "remember_put", "replaced"]
 
 T = TypeVar("T")
 _Place = tuple[str, str, str]
@@ -53,7 +61,7 @@ _ENDS_CHANGE = Shortcut(
     "_record_to_put",
 )
 _REPLACES = Shortcut("_replaces_alone", "atomic", "get_record", "update_record")
-_STORES_CHANGE = Shortcut("locks_late", "atomic", "get", "update")
+_STORES_CHANGE = Shortcut("update_seen", "atomic", "get", "update")
 # The attributes of an application: what the last PUT of each class has found; and the records that
 # others change too, until when, on the monotonic clock. These are changed under the lock from the
 # beginning: who comes too late has made a round trip in vain, and is judged twice.
@@ -65,17 +73,101 @@ _MOST_CONTENDED: Final = 1024
 _LOCKED = "cliquet.locked"
 
 
-def may_put(resource: UserResource) -> bool:
-    """Return whether a PUT may lock late, because it replaces its record.
+def put(resource: UserResource, given: Record) -> Record | None:
+    """Replace the record of a PUT at once, and commit; ``None`` if it has to be put under the lock.
 
-    A PUT that creates the record must lock the collection before it looks. Whether the record
-    exists is guessed from the last PUT: clients often create, or replace, many records in a row. A
+    Parameters
+    ----------
+    given : the record of the body.
+
+    Returns
+    -------
+    The same as ``update_record`` of the model.
+    """
+    model, record_id = resource.model, str(resource.record_id)
+    if not (
+        _is_expected(resource)
+        and _may_lock_late(resource, type(resource).put)
+        and _may_replace(resource.context)
+        # Otherwise it keeps the attributes of the record (X-33).
+        and "data" in resource.request.validated
+    ):
+        return None
+    try:
+        match = preconditions.parse_if_match(sent(resource.request, "If-Match"))
+        record = storable(resource, given)
+    except (InvalidParameter, HTTPException):
+        # Whether this is refused depends on the record.
+        return None
+    if record.setdefault(model.id_field, record_id) != record_id or is_ahead(
+        resource, record.get(model.modified_field)
+    ):
+        return None
+    field, aces = "", None
+    if isinstance(model, ShareableModel):
+        field = model.permissions_field
+        has_aces = model._backend() is not None
+        aces = _aces_to_hold(model, record_id) if has_aces else None
+        if field in record or (has_aces and aces is None):
+            return None
+    # Only now is it known that no code of the application runs before the write.
+    if not is_undisturbed(resource.request):
+        return None
+    seen = Seen(until=match if isinstance(match, int) else MAX_TIMESTAMP, aces=aces)
+    try:
+        stored, held = _update(model, record_id, record, seen)
+    except StaleReadError:
+        return None
+    if resource.context is not None:
+        resource.context.settle_put("write")
+    return stored if aces is None else {**stored, field: held}
+
+
+def _may_replace(context: Any) -> bool:
+    """Return whether the request was permitted to replace its record, whichever it is."""
+    return (
+        context is None
+        or context.is_undecided
+        # The context of an application may have looked at the record.
+        or (type(context) is RouteFactory and context.required_permission == "write")
+    )
+
+
+def _is_expected(resource: UserResource) -> bool:
+    """Return whether a PUT probably replaces its record.
+
+    This is guessed from the last PUT: clients often create, or replace, many records in a row. A
     wrong guess costs a round trip.
     """
-    cls = type(resource)
-    last_puts = resource.request.registry.__dict__.get(_LAST_PUTS, {})
-    is_expected = last_puts.get(cls, False) or bool(sent(resource.request, "If-Match"))
-    return is_expected and may_change(resource, cls.put)
+    request = resource.request
+    last_puts = request.registry.__dict__.get(_LAST_PUTS, {})
+    return last_puts.get(type(resource), False) or bool(sent(request, "If-Match"))
+
+
+def _aces_to_hold(model: ShareableModel, record_id: str) -> HeldACEs | None:
+    """Return with which permissions a record is replaced without writing any; ``None`` for none."""
+    permission, get_object_id = model.permission, model.get_permission_object_id
+    assert permission and get_object_id  # noqa: PT018, S101 - the caller has looked
+    object_id = get_object_id(record_id)
+    if not (
+        selects_what_it_lists(permission)
+        and leaves_what_is_there(permission)
+        and is_storable_key(object_id)
+    ):
+        return None
+    writer = model.current_principal
+    # Somebody who edits through a group may get no permission (E-18.3).
+    unless = None if writer is None or model.explicit_permissions else names_of_user(writer)
+    return HeldACEs(permission.select_aces(object_id), writer, unless)
+
+
+def _update(
+    model: Any, record_id: str, record: Record, seen: Seen
+) -> tuple[Record, dict[str, set[str]]]:
+    storage: Any = model.storage
+    update = partial(storage.update_seen, object_id=record_id, record=record, seen=seen)
+    stored: tuple[Record, dict[str, set[str]]] = update(**model._collection(None), **model._fields)
+    return stored
 
 
 def remember_put(resource: UserResource, existing: Record | None) -> None:
@@ -84,7 +176,7 @@ def remember_put(resource: UserResource, existing: Record | None) -> None:
     last_puts[type(resource)] = existing is not None
 
 
-def may_change(resource: UserResource, endpoint: Callable[..., Any]) -> bool:
+def _may_lock_late(resource: UserResource, endpoint: Callable[..., Any]) -> bool:
     """Return whether a request that replaces its record may lock late.
 
     Parameters
@@ -92,21 +184,18 @@ def may_change(resource: UserResource, endpoint: Callable[..., Any]) -> bool:
     endpoint : the method of its class that answers such requests.
     """
     request, model = resource.request, resource.model
-    contended = request.registry.__dict__.get(_CONTENDED)
     return (
         is_plain(resource, endpoint)
-        and is_undisturbed(request)
         and _is_permitted_for_good(resource.context)
         # These are written too.
         and not request.validated.get("permissions")
         # It asks for a record that is not there.
         and not sent(request, "If-None-Match")
         and _STORES_CHANGE.is_open(model.storage)
-        and getattr(model.storage, "locks_late", False)
+        and model.storage.locks_late
         and _ENDS_CHANGE.is_open(resource)
         and _REPLACES.is_open(model)
         and _LOCKED not in request.environ
-        and not (contended and _is_contended(resource, contended))
         and (
             not isinstance(model, ShareableModel) or model._backend() is None or share_client(model)
         )
@@ -126,14 +215,18 @@ def _is_permitted_for_good(context: Any) -> bool:
     )
 
 
-def changed(resource: UserResource, change: Callable[[bool], T], *, locks_late: bool) -> T | None:
-    """Run a change that locks late, if it may; ``None`` if it has to run under the lock.
+def changed(resource: UserResource, change: Callable[[bool], T]) -> T | None:
+    """Run a PATCH that locks late, if it may; ``None`` if it has to run under the lock.
 
     Parameters
     ----------
     change : gets whether it locks late, and then ends with :func:`replaced`.
     """
-    if not locks_late:
+    if not (
+        _may_lock_late(resource, type(resource).patch)
+        and is_undisturbed(resource.request)
+        and not _is_contended(resource)
+    ):
         return None
     try:
         return change(True)
@@ -146,7 +239,10 @@ def changed(resource: UserResource, change: Callable[[bool], T], *, locks_late: 
     raise BackendError(message="A change has to begin again, under the lock.", retryable=True)
 
 
-def _is_contended(resource: UserResource, contended: dict[_Place, float]) -> bool:
+def _is_contended(resource: UserResource) -> bool:
+    contended = resource.request.registry.__dict__.get(_CONTENDED)
+    if not contended:
+        return False
     place = _place_of(resource)
     until = contended.get(place)
     if until is not None and until <= time.monotonic():
@@ -186,7 +282,7 @@ def replaced(resource: UserResource, existing: Record, record: Record) -> Record
     """
     model, record_id = resource.model, str(resource.record_id)
     # Validators of the schema are code of the application.
-    if model.modified_field in record or not is_undisturbed(resource.request):
+    if not is_undisturbed(resource.request):
         raise StaleReadError
     seen, permissions, field = existing, None, ""
     if isinstance(model, ShareableModel):
@@ -197,10 +293,8 @@ def replaced(resource: UserResource, existing: Record, record: Record) -> Record
         permissions = seen.pop(field, None)
         if permissions is not None and not _leaves_permissions(model, permissions):
             raise StaleReadError
-    storage: Any = model.storage
-    update = partial(storage.update, object_id=record_id, record=record, seen=seen)
     try:
-        stored: Record = update(**model._collection(None), **model._fields)
+        stored, _ = _update(model, record_id, record, Seen(seen))
     except StaleReadError:
         _remember_contended(resource)
         raise

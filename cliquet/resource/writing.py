@@ -21,7 +21,6 @@ from cliquet.resource.body import (
 )
 from cliquet.resource.hook_results import as_body, as_record, wrong_result
 from cliquet.resource.last_writes import created_last
-from cliquet.resource.late_locks import StaleReadError
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
 from cliquet.security.sent_headers import sent
@@ -85,9 +84,10 @@ def put_record(resource: UserResource) -> dict[str, Any]:
     """Create or replace a record (H-19)."""
     given = resource._new_record()
     resource._raise_400_if_invalid_id(resource.record_id)
-    record, action, old = _changing(
-        resource, partial(_put, resource, given), late_locks.may_put(resource)
-    )
+    old: Record | None = None
+    record, action = late_locks.put(resource, given), ACTIONS.UPDATE
+    if record is None:
+        record, action, old = atomically(resource, partial(_put, resource, given))
     response = resource.request.response
     if action is ACTIONS.CREATE:
         response.status_code = 201
@@ -96,15 +96,11 @@ def put_record(resource: UserResource) -> dict[str, Any]:
     return as_body(resource, resource.postprocess(record, action=action, old=old))
 
 
-def _put(
-    resource: UserResource, given: Record, locks_late: bool
-) -> tuple[Record, ACTIONS, Record | None]:
+def _put(resource: UserResource, given: Record) -> tuple[Record, ACTIONS, Record | None]:
     model = resource.model
     record_id: Any = resource.record_id
     existing = _find(resource, record_id)
     late_locks.remember_put(resource, existing)
-    if locks_late and existing is None:
-        raise StaleReadError
     resource._check_put(existing)
     new = resource._record_to_put(dict(given), existing)
     previous = existing or model.find_tombstone(record_id)
@@ -119,8 +115,6 @@ def _put(
             new = resource._creatable(new)
             created = model.create_record(new, unique_fields=unique_fields)
             return created, ACTIONS.CREATE, None
-        if locks_late:
-            return late_locks.replaced(resource, existing, new), ACTIONS.UPDATE, existing
         updated = model.update_record(new, unique_fields=unique_fields)
     except UnicityError as error:
         resource._raise_conflict(error)
@@ -138,11 +132,9 @@ def patch_record(resource: UserResource) -> dict[str, Any]:
         given = resource._body_data()
         given_timestamp(resource, given)
     resource._raise_400_if_invalid_id(resource.record_id)
-    record, existing, plan, changed = _changing(
-        resource,
-        partial(_patch, resource, given),
-        late_locks.may_change(resource, type(resource).patch),
-    )
+    change = partial(_patch, resource, given)
+    done = late_locks.changed(resource, change)
+    record, existing, plan, changed = done or atomically(resource, partial(change, False))
     resource._add_timestamp_header(
         request.response, timestamp=record[resource.model.modified_field]
     )
@@ -219,18 +211,6 @@ def delete_record(resource: UserResource) -> dict[str, Any]:
 
 
 # Steps
-
-
-def _changing(resource: UserResource, change: Callable[[bool], T], locks_late: bool) -> T:
-    """Run an operation that reads, judges and replaces the record of the request (X-24).
-
-    Parameters
-    ----------
-    change : gets whether it locks late, and then ends with :func:`late_locks.replaced`.
-    locks_late : whether that is worth a try.
-    """
-    done = late_locks.changed(resource, change, locks_late=locks_late)
-    return atomically(resource, lambda: change(False)) if done is None else done
 
 
 def atomically(resource: UserResource, operation: Callable[[], T]) -> T:

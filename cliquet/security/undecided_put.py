@@ -44,6 +44,8 @@ class UndecidedPut:
     _shown_object_id: Any = _Decided(None)
     # Whether nobody has asked yet.
     is_undecided = False
+    # What the endpoint has found out, of which nothing is made before somebody asks.
+    _settled: str | None = None
     # What the context of a route has.
     on_collection: bool
     _request: Any
@@ -61,7 +63,7 @@ class UndecidedPut:
         """Read the record, if nobody has asked before, and set what the request requires."""
         if self.is_undecided:
             self.is_undecided = False
-            self._set_requirement(self._required_by_put(self._request))
+            self._set_requirement(self._settled or self._required_by_put(self._request))
 
     def grants_of_put(self) -> list[list[str]]:
         """Return the principals that have, by settings, what a PUT may require; one list for each.
@@ -70,16 +72,19 @@ class UndecidedPut:
         """
         return [self._principals_of_settings(name) for name in ("create", "write")]
 
-    def settle_put(self, existing: Record | None) -> bool:
-        """Remember what a PUT requires, if it was permitted whatever that is.
+    def settle_put(self, required: str, existing: Record | None = None) -> bool:
+        """Remember what a PUT has required, if it was permitted whatever that is.
+
+        Parameters
+        ----------
+        existing : the record that it replaces; ``None`` if there is none, or was not read.
 
         Returns
         -------
         Whether it was.
         """
-        was_undecided = self.is_undecided
-        if was_undecided:
-            self.is_undecided = False
-            self.current_record = existing
-            self._set_requirement("create" if existing is None else "write")
-        return was_undecided
+        if not self.is_undecided:
+            return False
+        self.current_record = existing
+        self._settled = required
+        return True

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cliquet.core.shortcuts import Shortcut
-from cliquet.storage.selection import Draft
-from cliquet.types import IdGenerator, Record
+from cliquet.storage.timestamps import MAX_TIMESTAMP
+from cliquet.types import ACEQuery, IdGenerator, Record
 
-__all__ = ["StaleReadError", "StorageAtomicity", "changes_at_once", "creates_at_once"]
+__all__ = [
+    "HeldACEs",
+    "Seen",
+    "StaleReadError",
+    "StorageAtomicity",
+    "changes_at_once",
+    "creates_at_once",
+]
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -17,6 +24,37 @@ U = TypeVar("U")
 
 class StaleReadError(Exception):
     """A record has to be replaced under the lock, because it may not be the one that was read."""
+
+
+class HeldACEs(NamedTuple):
+    """The permissions that an object must have, so that nobody has to write any.
+
+    Attributes
+    ----------
+    query : finds them; it is one that :meth:`~cliquet.storage.base.StorageBase.can_join_aces`
+        accepts.
+    writer : principal that must have ``write``; ``None`` for none.
+    unless : if it is given, the writer needs not have it where none of these principals has it.
+    """
+
+    query: ACEQuery
+    writer: str | None
+    unless: Sequence[str] | None = None
+
+
+class Seen(NamedTuple):
+    """What must be true of the live record that is replaced.
+
+    Attributes
+    ----------
+    record : the record as it was read; ``None`` for any.
+    until : it has at most this timestamp, in ms.
+    aces : what must be true of its permissions; ``None`` if they do not matter.
+    """
+
+    record: Record | None = None
+    until: int = MAX_TIMESTAMP
+    aces: HeldACEs | None = None
 
 
 class StorageAtomicity:
@@ -61,25 +99,39 @@ class StorageAtomicity:
 
     @property
     def locks_late(self) -> bool:
-        """Whether `update()` may be given the record that was read (X-24).
+        """Whether :meth:`update_seen` may be called (X-24).
 
         .. versionadded:: 3.2
         """
         return False
 
-    def _update_seen(self, draft: Draft, seen: Draft) -> Record:
-        """Replace a record if it is still the one that was seen, and commit at once.
+    def update_seen(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        record: Record,
+        seen: Seen,
+        *,
+        id_field: str = "id",
+        modified_field: str = "last_modified",
+        auth: str | None = None,
+    ) -> tuple[Record, dict[str, set[str]]]:
+        """Replace a record if it is what the caller has seen, and commit at once.
 
-        The collection is only locked meanwhile.
+        The collection is only locked meanwhile. A timestamp of the new record counts if it is newer
+        than that of the old one.
 
-        Parameters
-        ----------
-        seen : the live record as it was read outside of transactions, without the lock of its
-            collection.
+        .. versionadded:: 3.2
+
+        Returns
+        -------
+        The record as it is stored, and its permissions if some must be held.
 
         Raises
         ------
-        StaleReadError : it is another one, or has to be replaced in another way: nothing was done.
+        StaleReadError : it is something else, or has to be replaced in another way: nothing was
+            done.
         """
         raise StaleReadError
 

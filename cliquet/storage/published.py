@@ -253,15 +253,16 @@ class PublishedStorage(StorageBase):
         id_field: str = DEFAULT_ID_FIELD,
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
-        *,
-        seen: Record | None = None,
     ) -> Record:
-        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
-        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        draft = replacing_draft(key, object_id, record, names, unique_fields or ())
-        if seen is None:
-            return self._writer.put(draft)
-        return self._update_seen(draft, replacing_draft(key, object_id, seen, names))
+        return self._writer.put(
+            replacing_draft(
+                CollectionKey(collection_id=collection_id, parent_id=parent_id),
+                object_id,
+                record,
+                Names(id_field, modified_field, DEFAULT_DELETED_FIELD),
+                unique_fields or (),
+            )
+        )
 
     def delete(
         self,

@@ -12,9 +12,10 @@ from support.judged_statements import judging
 from support.statements import counted, record
 from transaction import TransactionManager
 
+from cliquet.connections.selected_aces import SelectedACEs
 from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase, postgresql
-from cliquet.storage.atomicity import StaleReadError
+from cliquet.storage.atomicity import HeldACEs, Seen, StaleReadError
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.storage.selection import CollectionKey
@@ -289,7 +290,9 @@ class TestUpdateOfWhatWasSeen:
     @staticmethod
     def update(storage: Any, seen: Any, **place: Any) -> Any:
         new = {"id": seen["id"], "n": 2}
-        return storage.update(**{**HOME, **place}, object_id=seen["id"], record=new, seen=seen)
+        place = {**HOME, **place, "object_id": seen["id"]}
+        stored, _ = storage.update_seen(**place, record=new, seen=Seen(seen))
+        return stored
 
     def test_a_record_that_nobody_has_changed_is_replaced_and_committed(self, storage: Any) -> None:
         before = create(storage, n=1, gone=True, exact=[1.5, 10**18, "é\n", None, {"a": 0.1}])
@@ -343,17 +346,132 @@ class TestUpdateOfWhatWasSeen:
         query = "SELECT live FROM timestamps WHERE parent_id = %s"
         assert storage.client.rows(query, (HOME["parent_id"],)) == []
 
-    def test_a_timestamp_of_the_caller_and_a_transaction_are_for_another_way(
+    def test_within_a_transaction_it_is_for_another_way(self, storage: Any) -> None:
+        record = create(storage, n=1)
+
+        with storage.client.begin(), pytest.raises(StaleReadError):
+            self.update(storage, record)
+        assert storage.get(**HOME, object_id=record["id"]) == record
+
+    @pytest.mark.parametrize("is_read", [True, False])
+    def test_a_newer_timestamp_of_the_caller_is_kept(self, storage: Any, is_read: bool) -> None:
+        record = create(storage, n=1)
+        stamp = record["last_modified"] + 5000
+        seen = Seen(record) if is_read else Seen()
+        place = {**HOME, "object_id": record["id"], "seen": seen}
+
+        stored, _ = storage.update_seen(**place, record={"n": 2, "last_modified": stamp})
+
+        assert stored == {"id": record["id"], "n": 2, "last_modified": stamp}
+        assert storage.get(**HOME, object_id=record["id"]) == stored
+        assert timestamp(storage) == stamp
+
+    def test_one_that_is_not_newer_than_that_of_the_record_does_not_count(
         self, storage: Any
     ) -> None:
         record = create(storage, n=1)
-        own = {"n": 2, "last_modified": record["last_modified"] + 9}
-        place = {**HOME, "object_id": record["id"], "seen": record}
+        place = {**HOME, "object_id": record["id"], "seen": Seen()}
+
+        for stamp in (record["last_modified"], 1):
+            own = {"n": 2, "last_modified": stamp}
+            before = timestamp(storage)
+            stored, _ = storage.update_seen(**place, record=own)
+            assert stored["last_modified"] == timestamp(storage) > before
+
+    def test_one_between_those_of_record_and_collection_is_for_another_way(
+        self, storage: Any
+    ) -> None:
+        record = create(storage, n=1)
+        stamp = record["last_modified"] + 5000
+        create(storage, last_modified=stamp)
+        place = {**HOME, "object_id": record["id"]}
+
+        for own in (stamp, stamp - 1):
+            new = {"n": 2, "last_modified": own}
+            with pytest.raises(StaleReadError):
+                storage.update_seen(**place, record=new, seen=Seen())
+        assert storage.get(**place) == record
+        assert timestamp(storage) == stamp
+
+    def test_a_record_may_be_replaced_unread_up_to_a_timestamp(self, storage: Any) -> None:
+        record = create(storage, n=1)
+        place = {**HOME, "object_id": record["id"], "record": {"n": 2}}
 
         with pytest.raises(StaleReadError):
-            storage.update(**place, record=own)
-        with storage.client.begin(), pytest.raises(StaleReadError):
-            storage.update(**place, record={"n": 2})
+            storage.update_seen(**place, seen=Seen(until=record["last_modified"] - 1))
+        assert storage.get(**HOME, object_id=record["id"]) == record
+
+        stored, aces = storage.update_seen(**place, seen=Seen(until=record["last_modified"]))
+        assert storage.get(**HOME, object_id=record["id"]) == stored
+        assert aces == {}
+
+    @pytest.mark.parametrize("with_deleted", [True, False])
+    def test_what_is_not_alive_is_not_replaced_unread(
+        self, storage: Any, with_deleted: bool
+    ) -> None:
+        record = create(storage, n=1)
+        storage.delete(**HOME, object_id=record["id"], with_deleted=with_deleted)
+        before = timestamp(storage)
+
+        with pytest.raises(StaleReadError):
+            storage.update_seen(**HOME, object_id=record["id"], record={}, seen=Seen())
+
+        assert storage.get_all(**HOME)[1] == 0
+        assert timestamp(storage) == before
+
+    @pytest.mark.parametrize(
+        ("writer", "unless", "is_replaced"),
+        [
+            ("ann", None, True),
+            ("bob", None, False),
+            ("ben", None, False),
+            (None, None, True),
+            ("bob", ["bob", "bob_"], True),
+            ("bob", ["cid", "ann"], False),
+            ("ann", ["ann"], True),
+        ],
+    )
+    def test_permissions_must_be_held_and_are_returned(
+        self, storage: Any, writer: Any, unless: Any, is_replaced: bool
+    ) -> None:
+        record = create(storage, n=1)
+        granted = "VALUES (%s, %s), (%s, %s), (%s, %s)"
+        pairs = ("write", "ann", "write", "cid", "read", "ben")
+        query = SelectedACEs(
+            storage.client,
+            f"SELECT permission, principal FROM ({granted}) AS held (permission, principal)",
+            pairs,
+        )
+        seen = Seen(aces=HeldACEs(query, writer, unless))
+        place = {**HOME, "object_id": record["id"], "record": {"n": 2}, "seen": seen}
+
+        if not is_replaced:
+            with pytest.raises(StaleReadError):
+                storage.update_seen(**place)
+            assert storage.get(**HOME, object_id=record["id"]) == record
+            return
+        stored, aces = storage.update_seen(**place)
+        assert storage.get(**HOME, object_id=record["id"]) == stored
+        assert aces == {"write": {"ann", "cid"}, "read": {"ben"}}
+
+    def test_permissions_of_another_server_are_for_another_way(
+        self, storage: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record = create(storage, n=1)
+        text = "SELECT ''::text AS permission, ''::text AS principal"
+        own, other = (
+            SelectedACEs(one, text, ()) for one in (storage.client, storage.client.aside())
+        )
+
+        def update(query: Any) -> None:
+            seen = Seen(aces=HeldACEs(query, None))
+            storage.update_seen(**HOME, object_id=record["id"], record={"n": 2}, seen=seen)
+
+        with pytest.raises(StaleReadError):
+            update(other)
+        monkeypatch.setattr(storage, "_is_distributed", lambda: True)
+        with pytest.raises(StaleReadError):
+            update(own)
         assert storage.get(**HOME, object_id=record["id"]) == record
 
 

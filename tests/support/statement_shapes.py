@@ -86,6 +86,9 @@ def _problems(statement: Any, *, over_shards: bool) -> Iterator[str]:
         named = set(map(whole_parent, named))
     if len(named) > 1 or len(written) > 1:
         yield "several parents"
+    # Where the permissions are may be another server than that of the record.
+    if written and {KEYS.get(table) for table in _named(statement)} >= {*KEYS.values()}:
+        yield "a write with tables of several servers"
     if "pg_advisory_xact_lock" in _functions(statement) and not _named(statement) & KEYS.keys():
         yield "a lock on the server that is asked"
 
@@ -237,6 +240,12 @@ ALLOWED = (
         {"INSERT without one constant object_id"},
         "The records of a run of creations are new, and each gets one entry. Citus takes the rows"
         " of VALUES apart, and sends each to its server.",
+    ),
+    Allowed(
+        r"WITH aces AS ",
+        {"a write with tables of several servers"},
+        "A record is replaced if nobody gets a permission by that. It is not sent to a distributed"
+        " database.",
     ),
     Allowed(
         r"DELETE FROM (records|timestamps|departures|access_control_entries)$",

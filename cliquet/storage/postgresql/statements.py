@@ -16,6 +16,8 @@ the server that has this parent (E-9.3).
 
 from __future__ import annotations
 
+import functools
+
 from cliquet.storage.relational.steps import HOME, NEVER_TOUCHED
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 
@@ -44,7 +46,6 @@ __all__ = [
     "REMOVE_MANY",
     "REMOVE_STAMPED",
     "REPLACE",
-    "REPLACE_UNCHANGED",
     "REWIND",
     "SHOW_LOCK",
     "STORE_DEPARTURES",
@@ -225,18 +226,64 @@ REPLACE = (
     f"{_ADVANCED}UPDATE records SET deleted = FALSE, last_modified = %s, data = %s::jsonb"
     f" WHERE {_RECORD}"
 )
-# The lock, and the replacement of a record that is still the one that was read. Otherwise nothing
+# The lock, and the replacement of a record that is still what was seen of it. Otherwise nothing
 # changes, not even the counter. The second statement sees what others have committed before the
 # lock was taken. If there was no row to lock, and somebody makes it meanwhile, the last condition
 # holds for the row that is there after the wait.
-_SEEN = f"{_RECORD} AND NOT deleted AND records.last_modified = %s"
-REPLACE_UNCHANGED = (
-    f"{LOCK};WITH counter AS (UPDATE timestamps SET last_modified = cliquet_next(last_modified)"
-    f" WHERE {HOME} AND EXISTS (SELECT FROM records WHERE {_SEEN} AND data = %s::jsonb)"
+# It is one condition that no index knows: an index of live records by time would be read from one
+# end of the interval to the other.
+_SEEN = f"{_RECORD} AND CASE WHEN deleted THEN -1 ELSE records.last_modified END BETWEEN %s AND %s"
+_REPLACE_SEEN = (
+    "{lock};WITH {held}counter AS (UPDATE timestamps SET last_modified = {stamp}"
+    " WHERE {home} AND EXISTS (SELECT FROM records WHERE {seen}{same}{newer}){granted}"
     " RETURNING last_modified)"
     " UPDATE records SET last_modified = counter.last_modified, data = %s::jsonb FROM counter"
-    f" WHERE {_SEEN} RETURNING records.last_modified"
+    " WHERE {seen} RETURNING records.last_modified{shown}"
 )
+_HELD_ACES = (
+    "aces AS (SELECT coalesce(jsonb_object_agg(permission, principals), '{{}}') AS held FROM"
+    " (SELECT permission, jsonb_agg(principal) AS principals FROM ({query}) AS entries"
+    " GROUP BY permission) AS grouped), "
+)
+# Somebody may write, or nobody of several principals may.
+_GRANTED = (
+    " AND EXISTS (SELECT FROM aces WHERE held->'write' ? %s"
+    " OR (%s AND NOT coalesce(held->'write' ?| %s::text[], FALSE)))"
+)
+
+
+@functools.lru_cache(maxsize=16)
+def replacement_of_seen(aces: str | None, *, is_read: bool, is_given: bool) -> str:
+    """Return the statements that replace a record in a transaction of their own.
+
+    Parameters
+    ----------
+    aces : query for the permissions, if some must be held.
+    is_read : whether the record must still have the data that were read.
+    is_given : whether the new record has a timestamp. It counts if it is newer than that of the
+        old one. If it is older than that of the collection then, nothing is replaced.
+    """
+    return _REPLACE_SEEN.format(
+        lock=LOCK,
+        home=HOME,
+        seen=_SEEN,
+        held="" if aces is None else _HELD_ACES.format(query=aces),
+        same=" AND data = %s::jsonb" if is_read else "",
+        newer=(
+            " AND (records.last_modified >= %s OR timestamps.last_modified < %s)"
+            if is_given
+            else ""
+        ),
+        granted="" if aces is None else _GRANTED,
+        stamp=(
+            "CASE WHEN last_modified < %s THEN %s ELSE cliquet_next(last_modified) END"
+            if is_given
+            else "cliquet_next(last_modified)"
+        ),
+        shown="" if aces is None else ", (SELECT held FROM aces)",
+    )
+
+
 ENTOMB = (
     f"{_ADVANCED}UPDATE records SET deleted = TRUE, data = '{{}}', last_modified = %s"
     f" WHERE {_RECORD}"

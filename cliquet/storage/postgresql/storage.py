@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.replica import Replica
-from cliquet.migrations.distribution import Place, distribute
+from cliquet.migrations.distribution import Place, distribute, has_citus
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
-from cliquet.storage.atomicity import StaleReadError
+from cliquet.storage.atomicity import Seen, StaleReadError
+from cliquet.storage.base import (
+    DEFAULT_DELETED_FIELD,
+    DEFAULT_ID_FIELD,
+    DEFAULT_MODIFIED_FIELD,
+)
 from cliquet.storage.exceptions import BackendError
-from cliquet.storage.postgresql import statements
-from cliquet.storage.postgresql.counter import digest_of
+from cliquet.storage.postgresql import seen_writing
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
-from cliquet.storage.postgresql.nul import dumped
 from cliquet.storage.postgresql.replica_choice import ChoosingReader
 from cliquet.storage.postgresql.spreading.copying import WholeTransfer
 from cliquet.storage.postgresql.spreading.layout import Layout
@@ -27,7 +30,7 @@ from cliquet.storage.postgresql.time_indexes import TimeIndexes
 from cliquet.storage.relational.indexes import FieldIndexes
 from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.storage import RelationalStorage
-from cliquet.storage.selection import Draft
+from cliquet.storage.selection import CollectionKey, Names, replacing_draft
 from cliquet.types import Record
 
 __all__ = ["Storage"]
@@ -94,6 +97,8 @@ class Storage(RelationalStorage):
         self._dialect = dialect
         self._layout = Layout(client, self._migrations)
         self._knows_shards = False
+        # It is asked when it matters for the first time, and does not change often.
+        self._is_distributed = cache(lambda: has_citus(client))
         self._transfer = WholeTransfer(self._transfer, self._layout)
 
     def initialize_schema(self, dry_run: bool = False) -> None:
@@ -159,22 +164,28 @@ class Storage(RelationalStorage):
     def locks_late(self) -> bool:
         return not self._knows_shards
 
-    def _update_seen(self, draft: Draft, seen: Draft) -> Record:
-        if draft.supplied is not None or not self.locks_late or self.client.current() is not None:
+    def update_seen(
+        self,
+        collection_id: str,
+        parent_id: str,
+        object_id: str,
+        record: Record,
+        seen: Seen,
+        *,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> tuple[Record, dict[str, set[str]]]:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        if not self.locks_late or self.client.current() is not None:
             raise StaleReadError
-        # Its timestamp alone would not do: an application may write another record with the same.
-        place = (*draft.key, draft.id, seen.supplied)
-        rows = self.client.rows(
-            statements.REPLACE_UNCHANGED,
-            (
-                *(digest_of(draft.key), *draft.key),
-                *(*draft.key, *place, dumped(seen.data)),
-                *(dumped(draft.data), *place),
-            ),
+        # Citus would have to join tables of different servers.
+        if seen.aces is not None and self._is_distributed():
+            raise StaleReadError
+        return seen_writing.replaced(
+            self.client, replacing_draft(key, object_id, record, names), seen
         )
-        if not rows:
-            raise StaleReadError
-        return draft.completed(rows[0][0])
 
     def watch_replica(self, tell: Callable[[str], None]) -> None:
         """Let a function know what becomes of each read that the replica could serve.
