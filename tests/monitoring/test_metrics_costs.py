@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pyramid.request import Request
+from support.garbage import uncollected
 from support.sharing import Toadstool
 
 from cliquet.testing.web import basic_auth, make_app
@@ -33,11 +34,12 @@ def calls_of_a_get(**settings: str) -> int:
     for _ in range(3):
         request = Request.blank(path, headers=auth)
         number, former = 0, sys.getprofile()
-        sys.setprofile(count)
-        try:
-            status, _, _ = request.call_application(app.app)
-        finally:
-            sys.setprofile(former)
+        with uncollected():
+            sys.setprofile(count)
+            try:
+                status, _, _ = request.call_application(app.app)
+            finally:
+                sys.setprofile(former)
         assert status == "200 OK"
     return number
 

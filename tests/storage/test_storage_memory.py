@@ -1,6 +1,5 @@
 """What is particular to the storage in memory; the rest is the contract's suite."""
 
-import gc
 import sys
 from typing import Any
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from support.application_clock import ApplicationClockTests
 from support.clocks import Clock
 from support.configured import config_of
+from support.garbage import uncollected
 
 from cliquet.storage import StorageBase, memory
 from cliquet.storage.exceptions import BackendError, RecordNotFoundError, UnicityError
@@ -215,16 +215,14 @@ def calls_for(operation: Any, size: Any) -> Any:
 
     def profile(frame: Any, event: Any, argument: Any) -> None:
         nonlocal count
-        # The garbage collector may call anything at any time.
         count += event == "call"
 
-    gc.disable()
-    sys.setprofile(profile)
-    try:
-        operations[operation]()
-    finally:
-        sys.setprofile(None)
-        gc.enable()
+    with uncollected():
+        sys.setprofile(profile)
+        try:
+            operations[operation]()
+        finally:
+            sys.setprofile(None)
     return count
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pyramid.events import ContextFound, NewRequest
 from pyramid.request import Request
+from support.garbage import uncollected
 from support.shared_apps import make_app
 from support.sharing import URL, Toadstool, store
 from webtest import TestApp
@@ -72,10 +73,8 @@ def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+    with uncollected():
+        yield
 
 
 def read(request: Any) -> tuple[Any, ...]:

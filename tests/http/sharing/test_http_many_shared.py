@@ -1,6 +1,5 @@
 """Lists of many shared records, which the storage finds itself where it can (H-5.12)."""
 
-import gc
 import json
 import re
 import sys
@@ -12,6 +11,7 @@ import pytest
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
 from servers.processes import temporary_folder
+from support.garbage import uncollected
 from support.sharing import (
     BODY,
     CAP,
@@ -635,13 +635,12 @@ def test_a_shared_record_in_memory_costs_few_calls(headers: dict[str, str]) -> N
             nonlocal calls
             calls += event == "call"
 
-        gc.disable()
-        sys.setprofile(profile)
-        try:
-            response = request.get_response(app.app)
-        finally:
-            sys.setprofile(None)
-            gc.enable()
+        with uncollected():
+            sys.setprofile(profile)
+            try:
+                response = request.get_response(app.app)
+            finally:
+                sys.setprofile(None)
         assert response.status_code == 200
         return calls
 
