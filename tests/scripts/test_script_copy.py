@@ -2,7 +2,7 @@
 
 import contextlib
 import subprocess
-import time
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,14 +21,13 @@ from cliquet.scripts import copying
 from cliquet.scripts.command import CommandError
 from cliquet.storage.memory import Storage
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
-from scripts.command_line import MEMORY, PROGRAM, run_process, write_ini
+from cliquet.testing.bounded import wait_until
+from scripts.command_line import MEMORY, run_process, write_ini
 
 FAMILIES = ("sqlite", "postgresql", "redis")
 PAIRS = [(one, other) for one in FAMILIES for other in FAMILIES if one != other]
 # A single server keeps what a cluster keeps under other names.
 PAIRS += [("redis", "redis, cluster"), ("redis, cluster", "redis")]
-
-PATIENCE_SECONDS = 30
 
 
 def registry(*, readonly: bool = False, **backends: Any) -> Any:
@@ -297,11 +296,22 @@ def test_two_files_of_one_place_are_noticed(
     assert content(source) == before
 
 
-def until(condition: Any) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+# It is killed long before it has copied everything, even if those who kill it are slow.
+NEVER_ENDING = """
+import threading
+from cliquet.scripts import copying
+from cliquet.scripts.cliquet import main
+
+write = copying._StorageCopy._write
+
+def write_the_first(copy):
+    if any(one.parent_id > "user12" for one in copy._batch):
+        threading.Event().wait(300)
+    write(copy)
+
+copying._StorageCopy._write = write_the_first
+main()
+"""
 
 
 @pytest.mark.clause("E-7.3")
@@ -316,9 +326,9 @@ def test_a_copy_that_is_killed_goes_on(
     from_ini, source = service(from_family)
     to_ini, target = service(to_family)
     for n in range(20):
-        entries = [ExportedEntry(f"{m:04}", m + 1, {"m": m}) for m in range(500)]
+        entries = [ExportedEntry(f"{m:04}", m + 1, {"m": m}) for m in range(200)]
         source.storage.import_([ImportedCollection(f"user{n:02}", "c", 600, entries)])
-        grants = [UserPrincipal(f"user{n:02}", f"group{m:04}") for m in range(500)]
+        grants = [UserPrincipal(f"user{n:02}", f"group{m:04}") for m in range(200)]
         source.permission.import_(grants, [])
     arguments = ["copy", "--from-ini", from_ini, "--to-ini", to_ini]
 
@@ -327,9 +337,11 @@ def test_a_copy_that_is_killed_goes_on(
 
     for parent_id in ("user00", "user05"):
         process = start_process(
-            [*PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "-c", NEVER_ENDING, *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-        until(seen(parent_id))
+        wait_until(seen(parent_id), parent_id, pause_seconds=0.002)
         process.kill()
         process.wait(60)
         assert process.returncode == -9
