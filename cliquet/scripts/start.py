@@ -244,8 +244,11 @@ def stop_by_keyboard(number: int, frame: object) -> None:
 def _serve_again_on_changes() -> None:
     """Run this command line in another process, and start that again when a file changes."""
     try:
-        # The requests under way may take as long as the server waits for them.
-        hupper.start_reloader("cliquet.scripts.reloading.main", shutdown_interval=6)
+        # The requests under way may take as long as the server waits for them, and it then needs a
+        # moment to end, which is longer on a busy machine.
+        hupper.start_reloader(
+            "cliquet.scripts.reloading.main", shutdown_interval=2 * granian_server.GRACE_SECONDS
+        )
     except SystemExit:
         # The other process was told to end, and may have been killed: its exit code means nothing.
         return
