@@ -50,7 +50,7 @@ def cluster_url(processes: None) -> Iterator[Any]:
     with running_redis("--cluster-enabled", "yes", port=free_cluster_port()) as url:
         with driver.Redis.from_url(url) as redis_client:
             own_all_slots(redis_client)
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while redis_client.cluster("INFO")["cluster_state"] != "ok":
                 assert time.monotonic() < deadline, "the cluster does not start"
                 time.sleep(0.05)
@@ -103,7 +103,7 @@ def test_a_cluster_that_is_down_is_a_backend_error_until_it_is_up() -> None:
     with running_redis("--cluster-enabled", "yes", port=port) as url:
         with driver.Redis.from_url(url) as redis_client:
             own_all_slots(redis_client)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 cache.set("key", "value")

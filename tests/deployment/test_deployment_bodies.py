@@ -41,7 +41,7 @@ def peak_megabytes(service: Any) -> Any:
 def test_a_body_of_25_megabytes_is_refused_and_never_held(service: Service, is_told: bool) -> None:
     before = peak_megabytes(service)
 
-    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=15)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)) as connection:
         length = {"Content-Length": str(SIZE)} if is_told else {}
         connection.request(
             "POST",

@@ -46,7 +46,7 @@ def proxy(processes: None) -> Iterator[tuple[int, int]]:
 def connect(port: int) -> http.client.HTTPSConnection:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=15)
+    return http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=60)
 
 
 def send(port: int, method: str, path: str, body: Any = None, **headers: str) -> Any:

@@ -37,12 +37,12 @@ class Proxy:
         self, method: str, path: str, body: Any = None, *, is_encrypted: bool = True, **headers: Any
     ) -> Any:
         content = None if body is None else json.dumps(body)
-        connection = http.client.HTTPConnection("127.0.0.1", self.plain_port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.plain_port, timeout=60)
         if is_encrypted:
             # Nobody signed the certificate.
             context = ssl._create_unverified_context()
             connection = http.client.HTTPSConnection(
-                "127.0.0.1", self.tls_port, timeout=15, context=context
+                "127.0.0.1", self.tls_port, timeout=60, context=context
             )
         sent = {"Host": HOST, **USER, "Content-Type": "application/json", **headers}
         connection.request(method, path, content, sent)

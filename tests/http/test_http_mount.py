@@ -238,7 +238,7 @@ def test_the_prefix_that_a_server_is_told_of_is_a_mount() -> None:
 
         def get(address: Any) -> Any:
             parts = urlsplit(address)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             try:
                 connection.request("GET", f"{parts.path}?{parts.query}", headers=AUTH)
                 response = connection.getresponse()

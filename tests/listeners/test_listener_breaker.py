@@ -88,7 +88,7 @@ def test_one_thread_of_many_makes_the_trial(breaker: CircuitBreaker, clock: Cloc
     for _ in range(3):
         breaker.fail()
     clock.now += 10
-    barrier = threading.Barrier(16, timeout=20)
+    barrier = threading.Barrier(16, timeout=60)
     answers = []
 
     def ask() -> None:

@@ -224,7 +224,7 @@ def test_a_command_that_waited_for_another_finds_the_migration_done(
         create_links(storage)
         other.start()
         with storage.client.connect() as session:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while session.execute(WAITING).fetchone() is None and time.monotonic() < deadline:
                 time.sleep(0.01)
 
@@ -260,7 +260,7 @@ def includeme(config):
     config.add_migrations("linker", [create_links])
     open(f"{FOLDER}/ready-{os.getpid()}", "w").close()
     others = int(os.environ.get("TOGETHER", 1))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(glob.glob(f"{FOLDER}/ready-*")) < others and time.monotonic() < deadline:
         time.sleep(0.01)
 """

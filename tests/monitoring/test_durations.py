@@ -105,13 +105,13 @@ def test_the_child_of_a_fork_counts_although_a_thread_of_its_parent_did(
     def hold():
         with series.lock:
             holds.set()
-            threading.Event().wait(30)
+            threading.Event().wait(100)
 
     threading.Thread(target=hold, daemon=True).start()
-    holds.wait(10)
+    holds.wait(60)
     child = os.fork()
     if not child:
-        signal.alarm(10)
+        signal.alarm(60)
         record(0.5)
         os._exit(not durations.collect()[0].samples)
     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

@@ -281,7 +281,7 @@ def test_threads_do_not_share_their_context() -> None:
         barrier.wait()  # Both have bound when either reads.
         seen[name] = logs.fields()
 
-    barrier = threading.Barrier(2, timeout=10)
+    barrier = threading.Barrier(2, timeout=60)
     threads = [Thread(target=work, args=(name,)) for name in ("a", "b")]
     for thread in threads:
         thread.start()

@@ -71,7 +71,7 @@ def lines(processes: None, own_settings: None, tmp_path_factory: pytest.TempPath
             "/v1/no%0Athing?a=%0A&b=%E2%80%A8",
             "/v1/?a=%ff",
         ):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             connection.request("GET", path, headers={"User-Agent": "a\u0085b"})
             connection.getresponse().read()
             connection.close()

@@ -300,7 +300,7 @@ def test_nothing_is_left_in_the_context_after_the_end_of_service(journal: Journa
 
 @pytest.mark.clause("S-18.4")
 def test_requests_of_several_threads_keep_their_own_context(journal: Journal) -> None:
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=60)
 
     def view(request: Any) -> dict[Any, Any]:
         logs.bind(who=request.GET["who"])

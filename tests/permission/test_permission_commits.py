@@ -14,7 +14,7 @@ from cliquet.testing.bounded import Threads
 from cliquet.testing.transactions import request_transaction
 from cliquet.transactions import scope
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 BRIEFLY_SECONDS = 0.1
 OBJECT = "/toadstools/1"
 

@@ -54,7 +54,7 @@ class TestPostgreSQLPermission(PermissionContract):
 
 def wait_for_waiters(permission: Permission) -> None:
     """Return once some transaction of this database waits for a lock."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not run(
         permission,
         "SELECT 1 FROM pg_stat_activity"

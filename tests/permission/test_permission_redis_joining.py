@@ -136,7 +136,7 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(
     def first() -> None:
         def vote() -> None:
             has_committed.set()
-            assert may_go_on.wait(10)
+            assert may_go_on.wait(60)
 
         with request_transaction() as request:
             permission.write_object_permissions("/o", {"read": ["first"]}, "first")
@@ -151,7 +151,7 @@ def test_of_two_requests_the_one_that_commits_later_writes_later(
 
     thread = Thread(target=first)
     thread.start()
-    assert has_committed.wait(10)
+    assert has_committed.wait(60)
     # Its storage has released the record: another may write it.
     befores = []
     other = Thread(target=lambda: befores.append(second()))
@@ -256,12 +256,12 @@ def test_members_of_an_object_change_in_the_order_of_the_commits(
 
     def vote() -> None:
         has_committed.set()
-        assert may_go_on.wait(10)
+        assert may_go_on.wait(60)
 
     first = Thread(target=lambda: change([], USERS, vote))
     second = Thread(target=lambda: change(USERS, [], lambda: None))
     first.start()
-    assert has_committed.wait(10)
+    assert has_committed.wait(60)
     second.start()
     second.join(0.2)
     assert second.is_alive()
@@ -481,7 +481,7 @@ def test_a_reader_can_wait_for_permissions_whose_records_are_visible(
     def vote() -> None:
         # The record is visible from here on.
         voting.set()
-        may_write.wait(10)
+        may_write.wait(60)
         if is_undone:
             raise Refusal
 
@@ -497,7 +497,7 @@ def test_a_reader_can_wait_for_permissions_whose_records_are_visible(
     permission.wait_for_commits()
     writer, reader = Thread(target=write), Thread(target=read)
     writer.start()
-    assert voting.wait(10)
+    assert voting.wait(60)
     reader.start()
     reader.join(0.2)
     assert reader.is_alive()

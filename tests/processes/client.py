@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cliquet.testing.bounded import Thread
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 60
 PATIENCE_SECONDS = 60
 
 

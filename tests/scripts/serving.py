@@ -15,7 +15,7 @@ from scripts.command_line import PROGRAM
 def send(url: Any, body: Any = None) -> Any:
     headers = {**basic_auth(), "Content-Type": "application/json"}
     request = urllib.request.Request(url, data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=5) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)
 
 

@@ -165,7 +165,7 @@ def test_a_process_that_waits_is_in_no_transaction(start_one: Callable[[], Any],
         process = start_one()
         waiting: set[int] = set()
         has_none = False
-        ends = time.monotonic() + 30
+        ends = time.monotonic() + 60
         # The moments in which it asks for the lock are short.
         while not has_none and time.monotonic() < ends:
             sample.execute(OTHERS)

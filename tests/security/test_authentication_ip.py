@@ -276,7 +276,7 @@ def test_the_server_says_which_proxy_may_give_the_address(
     try:
         headers = {"X-Forwarded-For": "10.0.0.1, 192.168.0.7"}
         request = urllib.request.Request(f"{server.application_url}v0/", headers=headers)
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             answer = json.load(response)
     finally:
         server.shutdown()

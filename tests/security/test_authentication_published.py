@@ -102,7 +102,7 @@ class Service(ServerProcess):
             f"http://127.0.0.1:{self.port}{path}", data, headers, method=method
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, response.headers, json.load(response)
         except urllib.error.HTTPError as error:
             with error:

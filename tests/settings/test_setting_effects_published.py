@@ -66,7 +66,7 @@ class Service:
             headers={"Content-Type": "application/json", **(headers or {})},
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return _response(answer)
         except urllib.error.HTTPError as answer:
             with answer:
@@ -105,7 +105,7 @@ def service(environment: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as metrics,
     ):
         metrics.bind(("127.0.0.1", 0))
-        metrics.settimeout(10)
+        metrics.settimeout(60)
         patched.setenv("CLIQUET_STATSD_URL", f"udp://127.0.0.1:{metrics.getsockname()[1]}")
         patched.setenv("CLIQUET_PROFILER_DIR", str(folder / "profiling"))
         command = [sys.executable, "-m", "pyramid.scripts.pserve", str(INI), f"http_port={port}"]
@@ -270,7 +270,7 @@ def test_metrics_are_sent_under_the_name_of_the_project(service: Service) -> Non
     with contextlib.suppress(BlockingIOError):
         while service.metrics.recv(8192):
             pass
-    service.metrics.settimeout(10)
+    service.metrics.settimeout(60)
 
     service("GET", "/v1/__lbheartbeat__")
 

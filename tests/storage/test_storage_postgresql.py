@@ -171,7 +171,7 @@ def test_a_request_may_write_after_it_flushed(storage: StorageBase) -> None:
 
 @pytest.mark.clause("X-24", "D-54")
 def test_the_first_write_of_a_collection_is_judged_under_its_lock(storage: StorageBase) -> None:
-    start = threading.Barrier(8, timeout=20)
+    start = threading.Barrier(8, timeout=60)
     created = []
 
     def put(parent_id: Any) -> None:
@@ -693,7 +693,7 @@ def test_a_record_that_is_being_stored_does_not_outlive_a_flush(storage: Any) ->
         session.execute("SELECT 1")
         flushing = Thread(target=storage.flush)
         flushing.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         waiting = (
             "SELECT 1 FROM pg_stat_activity"
             " WHERE wait_event_type = 'Lock' AND datname = current_database()"

@@ -978,7 +978,7 @@ def test_a_replica_gives_known_timestamps_and_refuses_to_make_new_ones() -> None
         host, port = primary_url.removeprefix("redis://").split(":")
         with running_redis("--replicaof", host, port) as replica_url:
             replica = load(replica_url)
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while replica.count_all(**HOME) == 0 and time.monotonic() < deadline:
                 time.sleep(0.05)
 

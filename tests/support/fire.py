@@ -14,12 +14,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from deployment.service import USER
 from processes.client import Client
 
-from cliquet.testing.bounded import Thread, run_until, wait_until
+from cliquet.testing.bounded import PATIENCE_SECONDS, Thread, run_until, wait_until
 
 BROKEN = (OSError, http.client.HTTPException, ValueError)
 TIMEOUT_SECONDS = 20
@@ -28,6 +29,8 @@ MAX_LIFE_SECONDS = 6.0
 # More than any fire burns.
 LONGEST_SECONDS = 3600
 RECORDS = 40
+# Without some writes there is nothing to lose.
+MIN_WRITES = 10
 
 
 class Writer(Thread):
@@ -191,12 +194,16 @@ class Fire:
         self.kills: Counter[str] = Counter()
 
     def burn(self, seconds: float, strikes: list[Callable[[], None]], pause: float) -> None:
-        """Write and read for some time, and strike again and again, in turn."""
+        """Write and read for some time, and strike again and again, in turn.
+
+        It is longer on a machine that is so busy that hardly anything is written meanwhile.
+        """
         for thread in (*self.readers, *self.writers):
             thread.start()
         until = time.monotonic() + seconds
+        longest = until + PATIENCE_SECONDS
         number = 0
-        while time.monotonic() < until:
+        while (now := time.monotonic()) < until or (self.writes <= MIN_WRITES and now < longest):
             time.sleep(pause)
             strike = strikes[number % len(strikes)]
             strike()
@@ -207,17 +214,24 @@ class Fire:
         for writer in self.writers:
             writer.join()
 
+    @property
+    def writes(self) -> int:
+        return sum(writer.writes for writer in self.writers)
+
     def kill_worker(self) -> None:
         """Kill one of the workers of gunicorn, which starts another one."""
-        path = f"/proc/{self.service.process.pid}/task/{self.service.process.pid}/children"
-        with open(path, encoding="ascii") as children, contextlib.suppress(ProcessLookupError):
-            os.kill(int(random.choice(children.read().split())), signal.SIGKILL)
+        pid = self.service.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        # It may not have replaced the last one that was killed yet.
+        workers = wait_until(lambda: children.read_text().split(), "a worker")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(random.choice(workers)), signal.SIGKILL)
 
     def kill_feed(self) -> None:
         self.feed.kill()
         self.feed.start()
 
-    def differences(self, patience_seconds: float = 30) -> list[Any]:
+    def differences(self, patience_seconds: float = PATIENCE_SECONDS) -> list[Any]:
         """Return what differs between the copies and the service, after some time to catch up."""
         for reader in self.readers:
             reader.stays = True
@@ -255,7 +269,7 @@ class Fire:
         """Return the figures of the run."""
         delays = sorted(delay for reader in self.readers for delay in reader.delays)
         return {
-            "writes": sum(writer.writes for writer in self.writers),
+            "writes": self.writes,
             "failed writes": sum(writer.failures for writer in self.writers),
             "streams": sum(reader.streams for reader in self.readers),
             "refused streams": sum(reader.refusals for reader in self.readers),

@@ -30,7 +30,7 @@ def serving(app: TestApp, **options: Any) -> Iterator[Any]:
 
 def ask(port: Any, *lines: Any) -> Any:
     """Send a request without body, line by line; return the response with its body read."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1"))
         response = http.client.HTTPResponse(connection)
         response.begin()

@@ -42,7 +42,7 @@ def set_readonly(url: Any, value: Any) -> None:
 
 def fill_pool(client: Any) -> None:
     """Open all the connections that the pool keeps."""
-    all_open = threading.Barrier(POOL_SIZE, timeout=20)
+    all_open = threading.Barrier(POOL_SIZE, timeout=60)
 
     def use() -> None:
         with client.connect(readonly=True) as session:

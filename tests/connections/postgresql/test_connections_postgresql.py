@@ -391,7 +391,7 @@ def test_the_commit_comes_after_the_vote_of_the_others(client: PostgreSQLClient)
 def test_a_deadlock_is_retryable(client: PostgreSQLClient) -> None:
     add(client, "a")
     add(client, "b")
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=60)
     outcomes = []
 
     def update(first: Any, second: Any) -> None:

@@ -33,7 +33,7 @@ def servers(processes: None) -> Iterator[Any]:
         redis_process("--replicaof", "127.0.0.1", str(primary.port)) as replica,
     ):
         with redis.Redis(port=replica.port) as client:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             while client.info("replication")["master_link_status"] != "up":
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
