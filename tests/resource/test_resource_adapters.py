@@ -310,7 +310,7 @@ def test_a_long_array_of_objects_is_compared_in_linear_time() -> None:
     schema.deserialize({"x": items})
 
     # All pairs would take minutes.
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 20
 
 
 def nested(depth: int, innermost: Any) -> Any:
