@@ -84,6 +84,8 @@ def app(servers: Servers) -> Iterator[TestApp]:
     for backend in (registry.storage, registry.permission):
         backend.initialize_schema()
         backend.flush()
+        # The applications of one process share what they know of it.
+        backend.replica._behind_until = 0.0
     wait_for_standby(*servers)
     yield app
     registry.storage.client.dispose()
@@ -645,6 +647,7 @@ def test_a_replica_that_stays_behind_is_not_asked_by_who_knows_more(
     app: TestApp, servers: Servers, record: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
+    monkeypatch.setattr(replica_module, "_BEHIND_SECONDS", 60)
     url = f"{MUSHROOMS}/{record['id']}"
     with paused(servers.standby):
         new = str(change(app, record, "new").json["data"]["last_modified"])
@@ -700,6 +703,7 @@ def test_metrics_tell_where_reads_went(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(replica_module, "_USUAL_LAG_MS", -60_000)
+    monkeypatch.setattr(replica_module, "_BEHIND_SECONDS", 60)
     monkeypatch.setattr(replica_module, "_REST_SECONDS", 0.2)
     sent: list[str] = []
     watched = servers.app(prometheus_enabled="true", statsd_url="udp://localhost:8125")
