@@ -12,6 +12,7 @@ from cliquet.core.mistakes import did_you_mean
 from cliquet.initialization import references
 from cliquet.initialization.replica_setup import setup_replica
 from cliquet.resource.checks.attributes import misspelt_in
+from cliquet.resource.direct_changes import DirectChanges
 from cliquet.storage.generators import Generator
 
 __all__ = [
@@ -125,6 +126,9 @@ def setup_permission(config: Configurator) -> None:
         config.registry.permission = backend
         config.registry.heartbeats["permission"] = permission.heartbeat(backend)
         setup_replica(config, "permission", backend)
+        tell_of_late = getattr(backend, "tell_of_late", None)
+        if tell_of_late is not None:
+            tell_of_late(DirectChanges(config.registry).written_late)
 
 
 def setup_cache(config: Configurator) -> None:

@@ -8,6 +8,7 @@ stand for, and the same is recorded as by the models.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from cliquet.permission.known_permissions import takes_at_once, writes_at_once
 from cliquet.resource.tracking import are_apart, readers
 from cliquet.security.shared_objects import SharedObjects, SharedRecord
 from cliquet.storage.departures import Departure, DepartureKind
+from cliquet.storage.exceptions import RecordNotFoundError
 from cliquet.storage.selection import CollectionKey
 from cliquet.transactions.tweens import after_commit
 
@@ -95,6 +97,28 @@ class DirectChanges:
         after = permission.get_objects_permissions(ids)
         self._record(permission, records, list(map(ACEChange, before, after)))
         return result
+
+    def written_late(self, changes: Mapping[str, ACEChange]) -> None:
+        """Tell clients of changes whose records they may have been told before (H-9.8).
+
+        A record that somebody may read now gets a new timestamp.
+        """
+        storage, places = self._registry.storage, _Places(SharedObjects(self._registry))
+        for object_id, change in changes.items():
+            record = places.find(object_id)
+            if record is None:
+                continue
+            before, after = (readers(self._registry, object_id, aces) for aces in change)
+            if before - after and settings.keeps_track(
+                self._registry.settings, record.resource_name
+            ):
+                left = Departure(record.record_id, DepartureKind.LEFT, sorted(before - after))
+                self._write({record.key: [left]})
+            if after - before:
+                with contextlib.suppress(RecordNotFoundError):
+                    storage.atomic(
+                        functools.partial(_touch, storage, record), **record.key._asdict()
+                    )
 
     def _records(self, object_ids: Iterable[str]) -> dict[str, SharedRecord]:
         """Return the records that clients synchronise, by the ids of their objects."""
@@ -176,6 +200,13 @@ class _Places:
             self._known[start] = record
         known = self._known[start]
         return None if known is None else known._replace(record_id=record_id)
+
+
+def _touch(storage: Any, record: SharedRecord) -> None:
+    """Write a record as it is, with a new timestamp."""
+    found = storage.get(object_id=record.record_id, **record.names)
+    del found[record.modified_field]
+    storage.update(object_id=record.record_id, record=found, **record.names)
 
 
 def _nothing() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cliquet.connections.redis.names import to_bytes
+from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.permission.base import require_principals
 
 __all__ = [
@@ -18,10 +18,12 @@ __all__ = [
     "Flush",
     "ObjectChange",
     "UserChange",
+    "aces_of",
     "change_of_aces",
     "change_of_principals",
     "changed_objects",
     "replacements",
+    "texts_of",
 ]
 
 ACEs = dict[str, set[str]]
@@ -141,3 +143,18 @@ def change_of_principals(
             else:
                 principals.discard(change.principal)
     return principals
+
+
+def texts_of(members: Iterable[bytes]) -> set[str]:
+    """Return the texts of a set of the server."""
+    return {from_bytes(member) for member in members}
+
+
+def aces_of(answer: Sequence[Any]) -> dict[str, set[str]]:
+    """Read a list of permissions, each followed by its principals."""
+    names, groups = answer[::2], answer[1::2]
+    return {
+        from_bytes(name): texts_of(group)
+        for name, group in zip(names, groups, strict=True)
+        if group
+    }

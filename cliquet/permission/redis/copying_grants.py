@@ -9,10 +9,9 @@ from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import to_bytes
 from cliquet.connections.redis.partitions import Partitions
 from cliquet.permission.grants import ACEPrincipal, Grant, UserPrincipal
-from cliquet.permission.redis.changes import Change, ObjectChange, UserChange
+from cliquet.permission.redis.changes import Change, ObjectChange, UserChange, texts_of
 from cliquet.permission.redis.joining import Changes
 from cliquet.permission.redis.keys import OBJECTS, PERMISSIONS, USER, USERS, ace_key, key_of
-from cliquet.permission.redis.reading import texts_of
 
 __all__ = ["GrantCopies"]
 

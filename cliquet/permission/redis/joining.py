@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,8 +22,9 @@ from cliquet.connections.redis.client import translated_errors
 from cliquet.connections.redis.names import from_bytes, to_bytes
 from cliquet.connections.redis.partitions import Partitions, routing_keys
 from cliquet.monitoring import logs
+from cliquet.permission.base import ACEChange
 from cliquet.permission.redis import scripts
-from cliquet.permission.redis.changes import Change, Flush, ObjectChange, UserChange
+from cliquet.permission.redis.changes import Change, Flush, ObjectChange, UserChange, aces_of
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import scope
 from cliquet.transactions.scope import DataManager
@@ -58,7 +59,14 @@ class Changes:
     ----------
     client : client of the server.
     partitions : parts of the keys. What belongs to one part is written in one step.
+
+    Attributes
+    ----------
+    tell_of_late : is called after a commit with what was changed by then so late that nobody waited
+        for it any more; ``None`` if nobody wants to know.
     """
+
+    tell_of_late: Callable[[Mapping[str, ACEChange]], None] | None = None
 
     def __init__(self, client: Any, partitions: Partitions) -> None:
         self._client = client
@@ -204,21 +212,23 @@ class Changes:
     @translated_errors
     def write_locked(
         self, changes: Sequence[Change], token: str, guarded: Collection[str]
-    ) -> list[str]:
+    ) -> tuple[list[str], dict[str, ACEChange]]:
         """Make changes of objects that a token has locked, and release their locks.
 
         A lock may have expired: then the object is changed if nobody else has locked it meanwhile.
 
         Returns
         -------
-        The objects that others have locked, as from :meth:`write`.
+        The objects that others have locked, as from :meth:`write`; and what was changed although
+        its lock had expired.
         """
         lost = late = self.write(changes, token, guarded)
         if not lost:
-            return []
+            return [], {}
         for rank in [n for n, change in enumerate(changes) if isinstance(change, Flush)][-1:]:
             changes = changes[rank + 1 :]
         overtaken: set[str] = set()
+        before = dict(zip(lost, self.exchange(lost, ()), strict=True))
         for _ in range(ATTEMPTS):
             theirs = [change for change in changes if _guard_of(change) in late]
             overtaken |= self._renewed(token, late, theirs)
@@ -231,7 +241,12 @@ class Changes:
         overtaken.update(late)
         # Others may have it in one part, whatever is known of it in those of its users.
         self._let_go(token, overtaken, changes)
-        return [name for name in lost if name in overtaken]
+        written = [name for name in lost if name not in overtaken]
+        after = self.exchange(written, ())
+        return [name for name in lost if name in overtaken], {
+            name: ACEChange(aces_of(before[name]), aces_of(aces))
+            for name, aces in zip(written, after, strict=True)
+        }
 
     def _renewed(
         self, token: str, object_ids: Collection[str], changes: Sequence[Change]
@@ -354,7 +369,12 @@ class _Part(DataManager):
     def tpc_vote(self, transaction: Transaction) -> None:
         # This is the last moment when a failure still makes the request fail.
         token, self._token = self._token, ""
-        lost = self._owner.write_locked(self.changes, token, self._locked) if self.changes else []
+        if not self.changes:
+            return
+        lost, late = self._owner.write_locked(self.changes, token, self._locked)
+        tell = self._owner.tell_of_late
+        if late and tell is not None:
+            transaction.addAfterCommitHook(lambda is_kept: tell(late))
         if lost:
             logs.logger.error("permission.overtaken", objects=lost[:10], number=len(lost))
 

@@ -9,7 +9,7 @@ moment.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cliquet.connections.redis.client import create_from_config, translated_errors
@@ -32,9 +32,11 @@ from cliquet.permission.redis.changes import (
     Flush,
     ObjectChange,
     UserChange,
+    aces_of,
     change_of_principals,
     changed_objects,
     replacements,
+    texts_of,
 )
 from cliquet.permission.redis.copying_grants import GrantCopies
 from cliquet.permission.redis.joining import Changes, wait_for
@@ -48,7 +50,7 @@ from cliquet.permission.redis.keys import (
     ace_key,
     key_of,
 )
-from cliquet.permission.redis.reading import ACEReader, aces_of, texts_of, to_texts
+from cliquet.permission.redis.reading import ACEReader, to_texts
 from cliquet.transactions import scope
 from cliquet.types import BoundPermission, GetBoundPermissions, PoolStatus
 
@@ -106,6 +108,20 @@ class Permission(PermissionBase):
 
     def wait_for_commits(self) -> None:
         self._changes.wait_for_commits()
+
+    def tell_of_late(self, tell: Callable[[Mapping[str, ACEChange]], None]) -> None:
+        """Let a function know of permissions that were written too late.
+
+        A process that is stopped for ten seconds, after its records have become visible, writes
+        their permissions when nobody waits for them any more.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        tell : is called after the commit of a request, with the changes by object.
+        """
+        self._changes.tell_of_late = tell
 
     # Users
 

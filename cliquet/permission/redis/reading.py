@@ -6,16 +6,21 @@ import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from cliquet.connections.redis.names import from_bytes, to_bytes
+from cliquet.connections.redis.names import to_bytes
 from cliquet.connections.redis.partitions import Partitions, routing_keys
 from cliquet.core.globs import as_published, compile_pattern
 from cliquet.permission.redis import scripts
-from cliquet.permission.redis.changes import Flush, change_of_aces, changed_objects
+from cliquet.permission.redis.changes import (
+    Flush,
+    aces_of,
+    change_of_aces,
+    changed_objects,
+)
 from cliquet.permission.redis.joining import Changes, wait_for
 from cliquet.permission.redis.keys import ACCESSIBLE, key_of, read_held
 from cliquet.types import BoundPermission
 
-__all__ = ["ACEReader", "aces_of", "texts_of", "to_texts"]
+__all__ = ["ACEReader", "to_texts"]
 
 
 class ACEReader:
@@ -106,18 +111,3 @@ class ACEReader:
 def to_texts(*texts: str) -> list[bytes]:
     """Return texts in the form of the server."""
     return [to_bytes(text) for text in texts]
-
-
-def texts_of(members: Iterable[bytes]) -> set[str]:
-    """Return the texts of a set of the server."""
-    return {from_bytes(member) for member in members}
-
-
-def aces_of(answer: Sequence[Any]) -> dict[str, set[str]]:
-    """Read a list of permissions, each followed by its principals."""
-    names, groups = answer[::2], answer[1::2]
-    return {
-        from_bytes(name): texts_of(group)
-        for name, group in zip(names, groups, strict=True)
-        if group
-    }

@@ -203,7 +203,8 @@ end
 local function announce()
   local now = clock_ms()
   redis.call('ZREMRANGEBYSCORE', namespace .. 'committing', '-inf', now)
-  redis.call('ZADD', namespace .. 'committing', now + lease, token)
+  -- Nobody finds a lock that has not expired, for which others have ceased to wait.
+  redis.call('ZADD', namespace .. 'committing', now + lease + 100, token)
 end
 """
 )
