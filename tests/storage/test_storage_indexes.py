@@ -1,7 +1,6 @@
 """Indexes on the fields that schemas declare, on PostgreSQL and SQLite (E-10)."""
 
 import logging
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -12,6 +11,7 @@ import colander
 import pytest
 from pyramid.exceptions import ConfigurationError
 from support.configured import config_of
+from support.index_creation import written_meanwhile
 from support.logged import capture_logs
 
 from cliquet import resource
@@ -19,7 +19,6 @@ from cliquet.resource import pagination
 from cliquet.storage import memory, postgresql, sqlite
 from cliquet.storage.ordering import json_equal
 from cliquet.storage.query import COMPARISON, Filter, Sort
-from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage.common import HOME, create
 from cliquet.testing.transactions import request_transaction
 from cliquet.testing.web import make_app
@@ -308,19 +307,9 @@ def test_writers_are_not_blocked_meanwhile(postgresql_url: str) -> None:
     for n in range(500):
         create(storage, rank=n)
     storage.declare_indexes("mushroom", ["rank"])
-    done = threading.Event()
-    written = []
 
-    def write() -> None:
-        written.extend(create(storage, rank=-1) for _ in run_until(done))
+    written = written_meanwhile(storage, postgresql_url, lambda: create(storage, rank=-1))
 
-    writer = Thread(target=write)
-    writer.start()
-    storage.initialize_schema()
-    done.set()
-    writer.join()
-
-    assert written
     assert storage.missing_indexes() == []
     equal = [Filter("rank", -1, COMPARISON.EQ)]
     assert storage.count_all(**HOME, filters=equal) == len(written)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,13 @@ from typing import Any
 
 import pytest
 from support.configured import config_of
+from support.index_creation import written_meanwhile
 from support.logged import capture_logs
 
 from cliquet.storage import StorageBase, postgresql, sqlite
 from cliquet.storage.relational import bulk
 from cliquet.storage.selection import CollectionKey
 from cliquet.storage.transfer import ExportedEntry, ImportedCollection
-from cliquet.testing.bounded import Thread, run_until
 from cliquet.testing.storage.common import HOME, create
 
 FORMER = (
@@ -101,24 +100,14 @@ def test_what_an_interruption_left_is_finished(storage: StorageBase) -> None:
 
 
 @pytest.mark.clause("B-12.5")
-def test_writers_are_not_blocked_while_they_are_replaced(storage: StorageBase) -> None:
+def test_writers_are_not_blocked_while_they_are_replaced(
+    storage: StorageBase, postgresql_url: str
+) -> None:
     for n in range(300):
         create(storage, rank=n)
-    done = threading.Event()
-    written: list[Any] = []
 
-    def write() -> None:
-        written.extend(create(storage, rank=-1) for _ in run_until(done))
+    written = written_meanwhile(storage, postgresql_url, lambda: create(storage, rank=-1))
 
-    writer = Thread(target=write)
-    writer.start()
-    try:
-        storage.initialize_schema()
-    finally:
-        done.set()
-    writer.join()
-
-    assert written
     assert indexes(storage) == PRESENT
     assert storage.count_all(**HOME) == 300 + len(written)
 
