@@ -439,8 +439,13 @@ def test_a_list_over_several_parents_is_of_one_instant(storage: StorageBase) -> 
 
     writer = Thread(target=write)
     writer.start()
+    seen: set[int] = set()
+    has_seen_both = threading.Event()
     try:
-        seen = {len(storage.list_all(COLLECTION, Pattern("*"))) for _ in range(300)}
+        for number, _ in enumerate(run_until(has_seen_both)):
+            seen.add(len(storage.list_all(COLLECTION, Pattern("*"))))
+            if number >= 300 and len(seen) > 1:
+                has_seen_both.set()
     finally:
         done.set()
         writer.join()
