@@ -169,9 +169,20 @@ class FeedOnLoop:
         self.loop = asyncio.new_event_loop()
         self._is_over = asyncio.Event()
         self._has_begun = threading.Event()
-        self._thread = Thread(target=self.loop.run_until_complete, args=(self._live(),))
+        self._thread = Thread(target=self._run)
         self._thread.start()
         assert self._has_begun.wait(PATIENCE_SECONDS)
+
+    def _run(self) -> None:
+        self.loop.run_until_complete(self._live())
+        self.loop.run_until_complete(self._cancel())
+
+    async def _cancel(self) -> None:
+        """Do as `asyncio.run` does: what is read for a stream that was left is read in vain."""
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _live(self) -> None:
         begun = False
