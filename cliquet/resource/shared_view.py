@@ -41,7 +41,15 @@ def fix(resource: ShareableResource) -> None:
     context, model = resource.context, resource.model
     if not isinstance(context, SharedListing):
         return
-    found = context.shared_records
+    found, found_at = context.shared_records, context.searched_at
+    is_known = (
+        found_at is not None
+        and found_at.key == (model.parent_id, model.collection_id)
+        and model.pages_have_timestamp
+        and _TIMESTAMP.is_open(resource)
+    )
+    if found_at is not None and is_known:
+        listing.know_timestamp(resource, found_at.timestamp)
     if found is None or found.ids == ():
         # The list is not limited, or only to what the application has chosen.
         return
@@ -49,14 +57,7 @@ def fix(resource: ShareableResource) -> None:
         # The application has chosen among them, and another search would undo that.
         context.shared_records = None
         return
-    found_at = found.found_at
-    if (
-        found_at is not None
-        and found_at.key == (model.parent_id, model.collection_id)
-        and model.pages_have_timestamp
-        and _TIMESTAMP.is_open(resource)
-    ):
-        listing.know_timestamp(resource, found_at.timestamp)
+    if is_known:
         if found.query is None and memberships.has_joined(resource.request):
             resource._find_list_again()
         return
@@ -68,7 +69,7 @@ def fix(resource: ShareableResource) -> None:
     wait_for_commits(resource.request.registry.permission)
     judging.check_list(context)
     found = context.shared_records
-    is_of_now = found is not None and found.query is not None and found.found_at is not None
+    is_of_now = found is not None and found.query is not None and context.searched_at is not None
     if not is_of_now and memberships.has_joined(resource.request):
         resource._find_list_again()
 

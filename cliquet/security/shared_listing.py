@@ -87,12 +87,15 @@ class SharedListing:
         have a permission.
     shared_records : what the last search has found; ``None`` if there was none, or if the
         application has replaced `shared_ids` since then.
+    searched_at : moment from which on the last search may lack changes, whatever the application
+        has chosen of its ids; ``None`` if it is not known.
     shared_ids : ids of the records to which a shared list is limited; empty for no limit.
     selected_ids : query that finds them in the database; ``None`` if they must be transferred.
     """
 
     get_shared_ids: Callable[..., set[str]] | None = None
     shared_records: SharedRecords | None = None
+    searched_at: FoundAt | None = None
     get_permission_object_id: Callable[..., str]
     required_permission: str | None
     resource_name: str | None
@@ -136,7 +139,7 @@ class SharedListing:
 
     def _search_again(self, search: Callable[[], bool]) -> bool:
         """Run a search for ids that were transferred; the list never becomes unlimited by it."""
-        found, ids = former = self.shared_records, self._shared_ids
+        found, ids, _ = former = self.shared_records, self._shared_ids, self.searched_at
         if not ids and (found is None or not found.ids):
             return True
         self.shared_records = self._shared_ids = None
@@ -146,7 +149,7 @@ class SharedListing:
             # Something other than sharing may permit the request now; or the search has failed,
             # and the operation runs again.
             if self.selected_ids is None and not self.shared_ids:
-                self.shared_records, self._shared_ids = former
+                self.shared_records, self._shared_ids, self.searched_at = former
 
     def _search_as_from_now(self, search: Callable[[], bool]) -> bool:
         """Run a search for a user who has joined groups, which may even have the whole collection.
@@ -207,13 +210,14 @@ class SharedListing:
         )
         if selected is None or not joins(self._request.registry.storage, selected):
             return None
-        found, found_at = self._first_of(selected)
+        found, self.searched_at = self._first_of(selected)
         # An id comes once for each principal and permission.
         ids = None if len(found) > MAX_TRAVELLING else tuple(dict.fromkeys(found))
         # An empty list means no limit. A search that finds nothing must not remove the limit of a
         # former one.
         limit = None if found else self.shared_ids
-        self.shared_records, self._shared_ids = SharedRecords(ids, selected, found_at), limit
+        self.shared_records = SharedRecords(ids, selected)
+        self._shared_ids = limit
         return bool(found)
 
     def _first_of(self, selected: IdQuery) -> tuple[list[str], FoundAt | None]:
@@ -322,7 +326,8 @@ def finds_shared_records(
         is_found = bool(context.fetch_shared_records(permission, principals, bound))
     if not context.is_as_found:
         # The published method keeps the ids alone. Methods of the application may choose others.
-        context.shared_records = SharedRecords(tuple(context.shared_ids), found_at=found_at)
+        context.shared_records = SharedRecords(tuple(context.shared_ids))
+        context.searched_at = found_at
     # Somebody who has lost the last record must learn of it.
     return is_found or (Authenticated in principals and may_list_nothing(context))
 

@@ -30,12 +30,10 @@ class SharedRecords(NamedTuple):
     ----------
     ids : of the records; ``None`` if there are so many that the list finds them by `query`.
     query : query that finds them in the database of the storage; ``None`` if there is none.
-    found_at : moment from which on the ids may lack those of changes; ``None`` if it is not known.
     """
 
     ids: tuple[str, ...] | None
     query: IdQuery | None = None
-    found_at: FoundAt | None = None
 
     def as_list(self) -> list[str]:
         """Return the ids, which the query may have to find now."""

@@ -72,6 +72,17 @@ class OwnViewSet(resource.ShareableViewSet):
         return {**super().get_service_arguments(), "factory": OwnFetch}
 
 
+class Choosing(resource.ShareableResource):
+    """Chooses among the shared records."""
+
+    mapping = Amanita.mapping
+
+    def collection_get(self) -> Any:
+        if self.context.shared_ids:
+            self.context.shared_ids[:] = sorted(self.context.shared_ids, reverse=True)
+        return super().collection_get()
+
+
 RESOURCES = (
     Toadstool,
     CAP,
@@ -79,8 +90,10 @@ RESOURCES = (
     Replaced,
     Modelled,
     (Contextual, {"viewset": OwnViewSet()}),
+    Choosing,
 )
-WAYS = (URL, CAPS, "/v0/clockeds", "/v0/replaceds", "/v0/modelleds", "/v0/contextuals")
+OWN_NAMES = ("clocked", "replaced", "modelled", "contextual", "choosing")
+WAYS = (URL, CAPS, *(f"/v0/{name}s" for name in OWN_NAMES))
 
 
 # All ways are taken with each pair of backends; the first ones have both in one transaction.
@@ -92,7 +105,7 @@ PAIRS = [
 
 @pytest.fixture(scope="module", params=PAIRS)
 def app(request: pytest.FixtureRequest) -> Iterator[Any]:
-    names = ("toadstool", "cap", "clocked", "replaced", "modelled", "contextual")
+    names = ("toadstool", "cap", *OWN_NAMES)
     settings = {f"{name}_create_principals": "system.Authenticated" for name in names}
     with running_combination(request.param, request, resources=RESOURCES, **settings) as app:
         yield app
