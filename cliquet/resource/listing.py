@@ -22,9 +22,9 @@ from cliquet.monitoring import logs
 from cliquet.resource import anchors, departed_list, headers, horizon, pagination, refusals, totals
 from cliquet.resource.hook_results import as_body
 from cliquet.resource.listing_query import reserved_fields
-from cliquet.resource.sent_parameters import sent_pairs, sent_parameters
 from cliquet.resource.writing import atomically
 from cliquet.security.sent_headers import sends_condition, sent
+from cliquet.security.sent_parameters import sent_pairs, sent_parameters
 from cliquet.storage import Filter, Sort
 from cliquet.storage.base import Page
 from cliquet.storage.exceptions import BackendError

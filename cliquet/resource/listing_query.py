@@ -17,7 +17,7 @@ from cliquet import errors, settings, utils
 from cliquet.resource import anchors, pagination, querystring, refusals, strict_filters
 from cliquet.resource.bounds import Bounds
 from cliquet.resource.parameters import InvalidParameter
-from cliquet.resource.sent_parameters import Pair, sent_pairs, sent_parameters
+from cliquet.security.sent_parameters import Pair, sent_pairs, sent_parameters
 from cliquet.storage import Filter, Sort
 from cliquet.storage.query import COMPARISON, PaginationRule
 

@@ -18,6 +18,7 @@ from cliquet import settings
 from cliquet.core import jsonio
 from cliquet.resource.preferences import NO_COUNT
 from cliquet.security.sent_headers import sent
+from cliquet.security.sent_parameters import sent_parameters
 from cliquet.storage import Filter
 from cliquet.storage.base import Page
 from cliquet.storage.query import Continuation, KnownTotal, PaginationRule
@@ -71,7 +72,7 @@ def is_wanted(resource: UserResource) -> bool:
         policy = settings.read(request.registry.settings, f"{name}_total_records")
         if policy == "head" and request.method != "HEAD":
             return False
-        if policy == "first-page" and request.GET.get("_token"):
+        if policy == "first-page" and sent_parameters(request).get("_token"):
             return False
     return not _is_count_refused(request)
 

@@ -32,13 +32,13 @@ from cliquet.resource.bounds import Bounds
 from cliquet.resource.hook_results import as_body, as_parent
 from cliquet.resource.model import Model
 from cliquet.resource.schema import ResourceSchema
-from cliquet.resource.sent_parameters import sent_parameters
 from cliquet.resource.syncing import WHOLE, View
 from cliquet.resource.totals import Counted
 from cliquet.resource.tracking import Tracker
 from cliquet.resource.viewset import ViewSet
 from cliquet.security import authentication
 from cliquet.security.sent_headers import sends_condition, sent
+from cliquet.security.sent_parameters import sent_parameters
 from cliquet.storage import Filter, Sort
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.storage.page_text import PageText

@@ -24,6 +24,7 @@ from cliquet.resource.last_writes import created_last
 from cliquet.resource.parameters import parse_timestamp
 from cliquet.resource.patch import Plan
 from cliquet.security.sent_headers import sent
+from cliquet.security.sent_parameters import sent_parameters
 from cliquet.storage.exceptions import RecordNotFoundError, UnicityError
 from cliquet.types import Record
 
@@ -236,7 +237,7 @@ def _is_creation_only(resource: UserResource) -> bool:
 def _deletion_timestamp(resource: UserResource) -> int | None:
     """Read ``?last_modified`` of a DELETE."""
     name = resource.model.modified_field
-    value = resource.request.GET.get(name)
+    value = sent_parameters(resource.request).get(name)
     if value is None:
         return None
     try:

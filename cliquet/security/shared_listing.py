@@ -17,6 +17,7 @@ from cliquet.core.globs import WILDCARD
 from cliquet.core.shortcuts import Shortcut
 from cliquet.security import memberships
 from cliquet.security.sent_headers import sends_condition
+from cliquet.security.sent_parameters import sent_parameters
 from cliquet.security.shared_records import FoundAt, SharedRecords
 from cliquet.storage.selection import CollectionKey
 from cliquet.types import GetBoundPermissions, IdQuery
@@ -222,8 +223,8 @@ class SharedListing:
 
     def _first_of(self, selected: IdQuery) -> tuple[list[str], FoundAt | None]:
         """Return the first ids of a query, and the moment at which they were found, if known."""
-        key, storage = self._common_place(), self._request.registry.storage
-        number = MAX_TRAVELLING + 1
+        key, request = self._common_place(), self._request
+        storage, number = request.registry.storage, MAX_TRAVELLING + 1
         if key is None or not _FIRST_IDS.is_open(storage):
             return selected.first(number), None
         found, timestamp = storage.first_ids(
@@ -233,7 +234,7 @@ class SharedListing:
             parent_id=key.parent_id,
             # The answer may be 304, which needs no more; but no part of a collection has one for
             # a token (E-11.2).
-            are_counted=not sends_condition(self._request) or "_sync" in self._request.GET,
+            are_counted=not sends_condition(request) or "_sync" in sent_parameters(request),
         )
         return found, None if timestamp is None else FoundAt(key, timestamp)
 
@@ -341,7 +342,7 @@ def may_list_nothing(context: Any) -> bool:
         return False
     request, name = context._request, context.resource_name
     configured = request.registry.settings
-    has_token = "_sync" in request.GET and settings.has_sync_tokens(configured, name)
+    has_token = "_sync" in sent_parameters(request) and settings.has_sync_tokens(configured, name)
     # A client that knows no tokens begins with a list of all.
     if not has_token and not settings.shows_departures(configured, name):
         return False

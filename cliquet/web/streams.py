@@ -8,6 +8,7 @@ from pyramid.request import Request
 from webob.acceptparse import create_accept_header
 
 from cliquet import settings, utils
+from cliquet.security.sent_parameters import sent_parameters
 
 __all__ = ["MEDIA_TYPE", "is_offered", "is_possible", "is_preferred", "why_not"]
 
@@ -29,7 +30,7 @@ def is_offered(request: Request) -> bool:
     return (
         getattr(service, "type", None) == "collection"
         and request.method in ("GET", "HEAD")
-        and "_sync" in request.GET
+        and "_sync" in sent_parameters(request)
         and settings.has_sync_tokens(request.registry.settings, service.resource_name)
     )
 
@@ -50,4 +51,4 @@ def why_not(request: Request) -> str:
         return ""
     if not settings.has_sync_tokens(request.registry.settings, service.resource_name):
         return ". Streams are off here: sync_enabled is false"
-    return "" if "_sync" in request.GET else ". A stream needs the parameter _sync"
+    return "" if "_sync" in sent_parameters(request) else ". A stream needs the parameter _sync"

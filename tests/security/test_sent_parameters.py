@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from pyramid.request import Request
 
-from cliquet.resource.sent_parameters import sent_pairs, sent_parameters
+from cliquet.security.sent_parameters import sent_pairs, sent_parameters
 
 
 @pytest.mark.parametrize(
