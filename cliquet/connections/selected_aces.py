@@ -35,8 +35,7 @@ class SelectedACEs(NamedTuple):
         ------
         BackendError : the database cannot be reached.
         """
-        with self.client.connect(readonly=True) as session:
-            return grouped(session.execute(self.query, self.parameters).fetchall())
+        return grouped(self.client.read(self.query, self.parameters))
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:

@@ -122,5 +122,4 @@ class SelectedIds:
     def _rows(self, text: str, parameters: tuple[Any, ...]) -> list[Any]:
         if self.read is not None:
             return self.read(SQL(text, parameters))
-        with self.client.connect(readonly=True) as session:
-            return session.execute(text, parameters).fetchall()
+        return self.client.read(text, parameters)

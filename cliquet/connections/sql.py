@@ -289,6 +289,18 @@ class SQLClient(abc.ABC):
         with self.autocommit() as session:
             return session.execute(statement, parameters).fetchall()
 
+    def read(self, statement: str, parameters: Parameters = ()) -> list[Any]:
+        """Return the rows of a query, in the present transaction if there is one.
+
+        Raises
+        ------
+        BackendError : the database refused it, or cannot be reached.
+        """
+        session = self.current()
+        if session is None:
+            return self.rows(statement, parameters)
+        return session.execute(statement, parameters).fetchall()
+
     def begin(self, *, writes: bool = False) -> AbstractContextManager[Session]:
         """Give the transaction of the request, which is joined if necessary, or one for the block.
 

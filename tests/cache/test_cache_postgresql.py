@@ -343,6 +343,8 @@ def test_lookups_flush_and_purge_use_the_indexes(
         return bound(session, statement, parameters)
 
     own = Cache(cache.client, cache_prefix="p7_")
+    # Where the sessions of a client are watched, single queries have one too.
+    monkeypatch.setattr(cache.client, "session_factory", cache.client.session_factory)
     monkeypatch.setattr(connections.PostgreSQLSession, "_bound", explained)
     own.get("7")
     own.ttl("7")

@@ -563,6 +563,8 @@ def test_lookups_use_the_indexes(
                 plans.append("\n".join(line for (line,) in other._cursor.fetchall()))  # type: ignore[attr-defined]
         return bound(session, statement, parameters)
 
+    # Where the sessions of a client are watched, single queries have one too.
+    monkeypatch.setattr(populated.client, "session_factory", populated.client.session_factory)
     monkeypatch.setattr(connections.PostgreSQLSession, "_bound", explained)
     call(populated)
     assert plans
@@ -602,6 +604,8 @@ def test_the_first_ids_are_read_from_the_index_even_if_most_entries_fit(
         plans.extend(execute(session, f"EXPLAIN {statement}", parameters).fetchall())
         return execute(session, statement, parameters)
 
+    # Where the sessions of a client are watched, single queries have one too.
+    monkeypatch.setattr(populated.client, "session_factory", populated.client.session_factory)
     monkeypatch.setattr(connections.PostgreSQLSession, "execute", explained)
     found = selected.first(7)
 

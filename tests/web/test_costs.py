@@ -170,6 +170,27 @@ def test_a_read_from_sqlite_calls_few_more(tmp_path: Path) -> None:
     assert found <= 165
 
 
+def test_a_list_of_shared_records_in_sqlite_calls_few(tmp_path: Path) -> None:
+    settings = {"compiled_endpoints": "true", "toadstool_create_principals": USER}
+    for kind in ("storage", "permission"):
+        settings[f"{kind}_backend"] = f"cliquet.{kind}.sqlite"
+        settings[f"{kind}_url"] = f"sqlite:///{tmp_path}/it.db"
+    app = make_app([Toadstool], settings=settings)
+    reader = app.get("/v0/", headers=basic_auth()).json["user"]["id"]
+    body = {"data": {"name": "Fly agaric"}, "permissions": {"read": [reader]}}
+    path = app.post_json("/v0/toadstools", body, headers=basic_auth("another")).json["data"]["id"]
+    tag = app.get("/v0/toadstools", headers=basic_auth()).headers["ETag"]
+
+    found = {
+        "list": calls_of(app.app, "/v0/toadstools?_limit=10", {}, 200),
+        "unmodified": calls_of(app.app, "/v0/toadstools", {"If-None-Match": tag}, 304),
+        "record": calls_of(app.app, f"/v0/toadstools/{path}", {}, 200),
+    }
+
+    bounds = {"list": 550, "unmodified": 345, "record": 253}
+    assert {name: number for name, number in found.items() if number > bounds[name]} == {}
+
+
 # Of 25 requests, of which the first is one like any other.
 BATCH_BOUNDS = {
     "memory": {"POST": 2860, "GET": 1225, "PUT": 3230, "PATCH": 3690},

@@ -164,8 +164,7 @@ class RelationalCache(CacheBase):
         return changed
 
     def _fetch(self, statement: str, *parameters: Any) -> Any:
-        with self.client.autocommit() as session:
-            rows = session.execute(statement, parameters).fetchall()
+        rows = self.client.rows(statement, parameters)
         return rows[0] if rows else None
 
     def _purge_now_and_then(self) -> None:

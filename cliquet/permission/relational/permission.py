@@ -245,8 +245,7 @@ class RelationalPermission(PermissionBase):
 
     def _rows(self, query: SQL) -> list[Any]:
         """Run a query, in the present transaction if there is one."""
-        with self.client.connect(readonly=True) as session:
-            rows: list[Any] = session.execute(*query).fetchall()
+        rows: list[Any] = self.client.read(*query)
         return rows
 
     def _column(self, query: SQL) -> set[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cliquet.connections.sql import SQL
+from cliquet.core import jsonio
 from cliquet.permission.relational.dialect import PermissionDialect
 
 __all__ = ["SQLitePermissionDialect"]
@@ -24,13 +24,13 @@ class SQLitePermissionDialect(PermissionDialect):
     searches_each = False
 
     def list_of(self, texts: Iterable[str]) -> Any:
-        return json.dumps(list(texts))
+        return jsonio.dumps(list(texts)).decode()
 
     def rows(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> SQL:
         fields = [f"json_extract(value, '$[{n}]') AS {column}" for n, column in enumerate(columns)]
         return SQL(
             f"(SELECT {', '.join(fields)} FROM json_each(%s)) AS {name}",
-            (json.dumps(list(rows)),),
+            (jsonio.dumps(list(rows)).decode(),),
         )
 
     def escape(self, text: str) -> str:
