@@ -28,10 +28,12 @@ class SelectedIds:
     ----------
     client : client of the backend that has made the texts; the ids are those of its transaction.
     query : query for the ids, of which some may come twice.
-    search : function that makes the query for at most a given number of them. Its second column
-        says how many these are. It reads no more, whatever the database expects to find.
+    search : function that makes the query for at most a given number of them. It reads no more,
+        whatever the database expects to find.
     is_member : condition that is true if ``records.id`` is one of them. It asks each record.
     is_found : the same condition, which finds the ids first, and then their records.
+    are_near : whether an id costs less to read than to be counted by the database, which is so
+        within a process.
     replica : the replica on which the queries may be run too, if there is one.
     read : runs a query of the backend; by default, its client does.
     is_current : condition that is false as soon as the user has principals for which the query was
@@ -43,6 +45,7 @@ class SelectedIds:
     search: Callable[[int], SQL]
     is_member: SQL
     is_found: SQL
+    are_near: bool = False
     replica: Any = None
     read: Callable[[SQL], list[Any]] | None = None
     is_current: SQL | None = None
@@ -53,8 +56,10 @@ class SelectedIds:
         """Whether there are no more than `FEW`; they are counted if nobody has done it."""
         if self._are_few is None:
             text, parameters = self.search(FEW + 1)
-            rows = self._rows(f"{text} LIMIT 1", parameters)
-            self._are_few = not rows or rows[0][1] <= FEW
+            # The texts are those that the backend has made; values are parameters.
+            counting = f"SELECT count(*) FROM ({text}) AS found"  # noqa: S608 - as said above
+            ((counted,),) = self._rows(counting, parameters)
+            self._are_few = counted <= FEW
         return self._are_few
 
     @property
@@ -100,7 +105,10 @@ class SelectedIds:
         """
         read = max(number, FEW + 1) if are_counted else number
         text, parameters = self.search(read)
-        text, parameters = f"{text} LIMIT %s", (*parameters, number)
+        is_counted_there = read > number and not self.are_near
+        if is_counted_there:
+            counting = f"SELECT id, count(*) OVER () FROM ({text})"  # noqa: S608 - as above
+            text, parameters = f"{counting} AS found LIMIT %s", (*parameters, number)
         if value is not None:
             if self.is_current is not None:
                 value = SQL(
@@ -110,11 +118,11 @@ class SelectedIds:
             text = f"SELECT *, ({value.text}) FROM ({text}) AS first"  # noqa: S608 - as above
             parameters = (*value.parameters, *parameters)
         rows = self._rows(text, parameters)
-        counted = rows[0][1] if rows else 0
+        counted = rows[0][1] if rows and is_counted_there else len(rows)
         # Else the count has ended before.
         self._are_few = counted <= FEW if counted < read or read > FEW else None
-        found = rows[0][2] if rows and value is not None else None
-        return [row[0] for row in rows], found
+        found = rows[0][-1] if rows and value is not None else None
+        return [row[0] for row in rows[:number]], found
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(row[0] for row in self._rows(*self.query)))

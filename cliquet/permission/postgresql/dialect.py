@@ -27,6 +27,7 @@ class PostgreSQLPermissionDialect(PermissionDialect):
     like = "LIKE"
     run = "%"
     is_segment = "{0} = replace({0}, '/', '')"
+    is_within_process = False
     searches_each = True
 
     def __init__(self, is_distributed: Callable[[], bool] = lambda: False) -> None:

@@ -43,6 +43,9 @@ class PermissionDialect(abc.ABC):
     is_segment: str
     """Condition that a text has no slash, to be formatted with the text."""
 
+    is_within_process: bool
+    """Whether the rows of a query need not travel."""
+
     searches_each: bool
     """Whether a search for a few entries must name one principal at a time."""
 

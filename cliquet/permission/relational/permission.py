@@ -142,6 +142,7 @@ class RelationalPermission(PermissionBase):
         return SelectedIds(
             self.client,
             *queries,
+            are_near=self._dialect.is_within_process,
             replica=self.replica,
             read=self._rows,
             is_current=None if membership is None else self._queries.has_no_more(*membership),

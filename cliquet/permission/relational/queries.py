@@ -202,10 +202,7 @@ class Queries:
                     f" AND {is_below.text} ORDER BY object_id LIMIT %s) AS one"
                 )
                 parameters = (*held.parameters, *is_below.parameters, number)
-            return SQL(
-                f"SELECT id, count(*) OVER () FROM ({text} LIMIT %s) AS found",
-                (*parameters, number),
-            )
+            return SQL(f"{text} LIMIT %s", (*parameters, number))
 
         # This forces one lookup in the key for each record, whatever the statistics of the database
         # are. As long as PostgreSQL has not counted the entries, it would read all those of a

@@ -21,6 +21,7 @@ class SQLitePermissionDialect(PermissionDialect):
     like = "GLOB"
     run = "*"
     is_segment = "instr({0}, '/') = 0"
+    is_within_process = True
     searches_each = False
 
     def list_of(self, texts: Iterable[str]) -> Any:
