@@ -59,6 +59,17 @@ class ACEQuery(Protocol):
         """
 
 
+class ACEInsertion(Protocol):
+    """The ACEs of one new object, which a permission backend could store, and has not stored yet.
+
+    A storage in the same database may store them together with the record.
+    """
+
+    @property
+    def client(self) -> Any:
+        """The client of the backend."""
+
+
 class PoolStatus(NamedTuple):
     """The use of a pool of connections.
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from cliquet.connections.sql import SQLClient
 
-__all__ = ["SelectedACEs", "grouped"]
+__all__ = ["InsertedACEs", "SelectedACEs", "grouped"]
 
 
 class SelectedACEs(NamedTuple):
@@ -36,6 +36,14 @@ class SelectedACEs(NamedTuple):
         BackendError : the database cannot be reached.
         """
         return grouped(self.client.read(self.query, self.parameters))
+
+
+class InsertedACEs(NamedTuple):
+    """SQL that stores the ACEs of a new object, for a transaction of one client."""
+
+    client: SQLClient
+    statement: str
+    parameters: tuple[Any, ...]
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:

@@ -16,6 +16,8 @@ __all__ = [
     "KnownPermissions",
     "adds_at_once",
     "checks_what_it_lists",
+    "inserts_what_it_writes",
+    "leaves_what_is_there",
     "lists_at_once",
     "selects_what_it_lists",
     "takes_at_once",
@@ -47,6 +49,16 @@ _LEAVES = Shortcut(
 # Says whether a write of permissions that an object has, and no others, would do nothing. This is
 # asked in each change of a record.
 leaves_what_is_there = _LEAVES.is_open
+_INSERTS = Shortcut(
+    "insertion_of_aces",
+    "write_object_permissions",
+    "replace_object_permissions",
+    "add_principal_to_ace",
+    "object_permissions",
+)
+# Says whether a storage may send what a backend would send for the permissions of a new object.
+# This is asked in each creation of a record.
+inserts_what_it_writes = _INSERTS.is_open
 _ADDS = Shortcut(
     "add_principal_to_aces",
     "write_object_permissions",

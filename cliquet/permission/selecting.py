@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from cliquet.types import ACEQuery, GetBoundPermissions, IdQuery
+from cliquet.types import ACEInsertion, ACEQuery, GetBoundPermissions, IdQuery
 
 __all__ = ["Membership", "PermissionSelecting"]
 
@@ -34,6 +34,19 @@ class PermissionSelecting:
         .. versionadded:: 3.2
         """
         return _Asked(self.object_permissions, object_id)
+
+    def insertion_of_aces(
+        self, object_id: str, permissions: Mapping[str, Iterable[str]]
+    ) -> ACEInsertion | None:
+        """Return what stores the ACEs of an object that nobody knows yet, and that has none.
+
+        .. versionadded:: 3.2
+
+        Returns
+        -------
+        ``None`` if the backend has nothing that a storage can send.
+        """
+        return None
 
     def accessible_ids(
         self,

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from cliquet import events
 from cliquet.core.shortcuts import Shortcut
+from cliquet.permission.base import ACEChange, require_principals
+from cliquet.permission.known_permissions import inserts_what_it_writes
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.storage import StorageBase
+from cliquet.storage.atomicity import StaleReadError
 from cliquet.storage.generators import UUID4
-from cliquet.storage.random_ids import Drawn
 from cliquet.transactions import tweens
-from cliquet.types import Record
+from cliquet.types import ACEInsertion, Record
 from cliquet.web import endpoints, rendering
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ __all__ = ["created_last", "is_plain", "is_undisturbed", "share_client"]
 _ENDS = Shortcut("_ends_with_creation", "collection_post", "postprocess")
 _CREATES = Shortcut("_creates_alone", "create_record")
 # A storage of the application may do more, before or after.
-_STORES = Shortcut("makes_round_trips", "create")
+_STORES = Shortcut("create_alone", "create")
 _NOBODY = (None, None)
 
 
@@ -60,26 +62,40 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
     generator: Any = model.id_generator or storage.id_generator
     if type(generator) is not UUID4:
         return None
-    create = partial(
-        storage.create,
-        unique_fields=None,
-        **model._collection(None),
-        **model._fields,
-    )
-    if not isinstance(model, ShareableModel) or model._backend() is None:
-        created: Record = tweens.as_last_write(
-            partial(create, record=record, id_generator=generator)
-        )
-        return created
-    if not share_client(model):
+    record = {**record, model.id_field: generator()}
+    create = partial(storage.create_alone, **model._collection(None), **model._fields)
+    try:
+        if not isinstance(model, ShareableModel) or model._backend() is None:
+            created: Record = create(record=record)
+            return created
+        written = _new_aces(model, record.pop(model.permissions_field, {}))
+        aces = _insertion(model, record[model.id_field], written) if written else None
+        return {**create(record=record, aces=aces), model.permissions_field: written}
+    except StaleReadError:
         return None
-    record = dict(record)
-    permissions = record.pop(model.permissions_field, {})
-    # The permissions are sent with the record, whose id is therefore made before.
-    object_id = generator()
-    written = model._write_permissions(object_id, permissions, None, is_new=True, had_none=True)
-    created = tweens.as_last_write(partial(create, record=record, id_generator=Drawn(object_id)))
-    return {**created, model.permissions_field: written}
+
+
+def _new_aces(model: ShareableModel, permissions: dict[str, Any]) -> dict[str, set[str]]:
+    """Return the permissions of a new record."""
+    replaced = {name: require_principals(given) for name, given in permissions.items()}
+    return ACEChange.of({}, replaced, model.current_principal, is_new=True).after
+
+
+def _insertion(model: ShareableModel, record_id: str, aces: dict[str, set[str]]) -> ACEInsertion:
+    """Return what stores the permissions of a new record.
+
+    Raises
+    ------
+    StaleReadError : they have to be stored in another way.
+    """
+    permission, get_object_id = model.permission, model.get_permission_object_id
+    assert permission and get_object_id  # noqa: PT018, S101 - the caller has looked
+    if not (share_client(model) and inserts_what_it_writes(permission)):
+        raise StaleReadError
+    insertion = permission.insertion_of_aces(get_object_id(record_id), aces)
+    if insertion is None:
+        raise StaleReadError
+    return insertion
 
 
 def _names_permissions_alone(model: ShareableModel, record: Record) -> bool:

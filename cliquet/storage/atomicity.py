@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from cliquet.core.shortcuts import Shortcut
 from cliquet.storage.timestamps import MAX_TIMESTAMP
-from cliquet.types import ACEQuery, IdGenerator, Record
+from cliquet.types import ACEInsertion, ACEQuery, IdGenerator, Record
 
 __all__ = [
     "HeldACEs",
@@ -23,7 +23,7 @@ U = TypeVar("U")
 
 
 class StaleReadError(Exception):
-    """A record has to be replaced under the lock, because it may not be the one that was read."""
+    """A record has to be written under the lock: it cannot be written and committed at once."""
 
 
 class HeldACEs(NamedTuple):
@@ -99,11 +99,36 @@ class StorageAtomicity:
 
     @property
     def locks_late(self) -> bool:
-        """Whether :meth:`update_seen` may be called (X-24).
+        """Whether :meth:`update_seen` and :meth:`create_alone` may be called (X-24).
 
         .. versionadded:: 3.2
         """
         return False
+
+    def create_alone(
+        self,
+        collection_id: str,
+        parent_id: str,
+        record: Record,
+        aces: ACEInsertion | None = None,
+        *,
+        id_field: str = "id",
+        modified_field: str = "last_modified",
+        auth: str | None = None,
+    ) -> Record:
+        """Create a record with its permissions, and commit at once; return it as it is stored.
+
+        .. versionadded:: 3.2
+
+        Parameters
+        ----------
+        record : a record with an id that nobody else can have, and without a timestamp.
+
+        Raises
+        ------
+        StaleReadError : it has to be created in another way: nothing was done.
+        """
+        raise StaleReadError
 
     def update_seen(
         self,

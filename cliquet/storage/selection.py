@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from cliquet.core.globs import is_pattern
+from cliquet.storage.generators import UUID4
 from cliquet.storage.query import Filter, PaginationRule, Sort
-from cliquet.storage.random_ids import RANDOM
 from cliquet.storage.values import copy_object
 from cliquet.types import IdGenerator, Record
 
@@ -144,7 +144,7 @@ def new_draft(
     data = copy_object(record)
     object_id = data.pop(names.id_field, None)
     # No other record can have a random id, but it may have an id of another generator.
-    is_random = object_id is None and type(generator) in RANDOM
+    is_random = object_id is None and type(generator) is UUID4
     if object_id is None:
         object_id = generator()
     if not isinstance(object_id, str):

@@ -16,13 +16,11 @@ from transaction import Transaction
 
 __all__ = [
     "DataManager",
-    "as_last_write",
     "begun",
     "contended",
     "current",
     "enter",
     "has_time_limits",
-    "is_last_write",
     "is_waiting",
     "is_waiting_for",
     "leave",
@@ -49,7 +47,6 @@ _transaction: ContextVar[Transaction | _Waiting | None] = ContextVar(
 )
 _outer: ContextVar[Transaction | None] = ContextVar("cliquet_outer_transaction", default=None)
 _contended: ContextVar[set[Any] | None] = ContextVar("cliquet_contended", default=None)
-_last_write: ContextVar[bool] = ContextVar("cliquet_last_write", default=False)
 _time_limits: ContextVar[bool] = ContextVar("cliquet_time_limits", default=True)
 
 
@@ -104,23 +101,6 @@ def is_waiting_for(owner: object) -> bool:
     """Return whether a transaction has not begun that is of one request, and ends with it."""
     found: Any = _transaction.get()
     return found.__class__ is _Waiting and found.owner is owner
-
-
-def as_last_write(write: Callable[[], T]) -> T:
-    """Call a function whose next write may commit at once all that the transaction consists of.
-
-    Call this where nothing can fail any more, and nobody joins the transaction later.
-    """
-    token = _last_write.set(True)
-    try:
-        return write()
-    finally:
-        _last_write.reset(token)
-
-
-def is_last_write() -> bool:
-    """Return whether the next write may commit the transaction (see :func:`as_last_write`)."""
-    return _last_write.get()
 
 
 def leave() -> Transaction | None:

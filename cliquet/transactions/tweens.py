@@ -32,7 +32,6 @@ from cliquet.web.dispatch import Dispatcher
 __all__ = [
     "BeforeCommit",
     "after_commit",
-    "as_last_write",
     "includeme",
     "is_tried_again",
     "is_waiting_for",
@@ -40,7 +39,6 @@ __all__ = [
 ]
 
 # For the layers above.
-as_last_write = scope.as_last_write
 is_waiting_for = one_tween.is_waiting_for
 
 Handler = Callable[[Request], Response]

@@ -254,6 +254,44 @@ def test_permissions_of_any_size_are_sent_before_the_creation(
     assert kept(app) == (22, 21)
 
 
+@pytest.mark.parametrize("name", ["write_object_permissions", "add_principal_to_ace"])
+def test_methods_of_the_application_write_the_permissions(
+    url: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = served(url)
+    first(app)
+    permission = app.app.registry.permission
+    called: list[Any] = []
+
+    def watching(*args: Any, **named: Any) -> Any:
+        called.append(args)
+        return getattr(type(permission), name)(permission, *args, **named)
+
+    monkeypatch.setattr(permission, name, watching)
+    body = {**BODY, "permissions": {"read": ["system.Everyone"]}}
+
+    created = app.post_json("/v0/ferns", body, headers=HEADERS, status=201).json
+
+    assert called
+    found = app.get(f"/v0/ferns/{created['data']['id']}", headers=HEADERS)
+    assert found.json == created
+
+
+def test_without_principals_nothing_is_stored_but_the_record(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = served(url, fern_create_principals="system.Everyone")
+    first(app)
+    before = kept(app)
+    sent = record(app.app.registry.storage.client, monkeypatch)
+
+    created = app.post_json("/v0/ferns", BODY, status=201).json
+
+    assert len(sent) == 1, sent
+    assert created["permissions"] == {}
+    assert kept(app) == (before[0] + 1, before[1])
+
+
 # What can fail after it
 
 

@@ -712,3 +712,16 @@ def test_processes_may_create_the_schema_at_once(postgresql_url: str) -> None:
         list(pool.map(lambda _: backend.initialize_schema(), range(4)))
     assert _version(backend) == 2
     backend.client.dispose()
+
+
+@pytest.mark.clause("B-23.24")
+def test_the_aces_of_a_new_object_are_what_a_storage_sends(permission: Any) -> None:
+    aces = {"write": {"alice", "it's"}, "read": ["bob", "bob"], "nobody": ()}
+
+    insertion = permission.insertion_of_aces("/o", aces)
+
+    assert insertion.client is permission.client
+    permission.client.rows(f"{insertion.statement} RETURNING 1", insertion.parameters)
+    assert permission.object_permissions("/o") == {"write": {"alice", "it's"}, "read": {"bob"}}
+    with pytest.raises(TypeError):
+        permission.insertion_of_aces("/o", {"read": "bob"})

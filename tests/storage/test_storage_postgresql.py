@@ -12,7 +12,7 @@ from support.judged_statements import judging
 from support.statements import counted, record
 from transaction import TransactionManager
 
-from cliquet.connections.selected_aces import SelectedACEs
+from cliquet.connections.selected_aces import InsertedACEs, SelectedACEs
 from cliquet.core.globs import Pattern
 from cliquet.storage import StorageBase, postgresql
 from cliquet.storage.atomicity import HeldACEs, Seen, StaleReadError
@@ -473,6 +473,66 @@ class TestUpdateOfWhatWasSeen:
         with pytest.raises(StaleReadError):
             update(own)
         assert storage.get(**HOME, object_id=record["id"]) == record
+
+
+@pytest.mark.clause("B-23.24")
+class TestCreationAlone:
+    """A creation that commits by itself, with the permissions of the record."""
+
+    ID = "8e2f8d2a-5a3c-4a57-9f1a-0b6a54bd0a01"
+
+    def create(self, storage: Any, aces: Any = None, **record: Any) -> Any:
+        return storage.create_alone(**HOME, record={"id": self.ID, "n": 2, **record}, aces=aces)
+
+    def test_it_is_one_round_trip_after_the_first_one_of_a_collection(
+        self, storage: Any, sent: list[str]
+    ) -> None:
+        with pytest.raises(StaleReadError):
+            storage.create_alone("unknown", HOME["parent_id"], {"id": self.ID})
+        first = create(storage, n=1)
+        sent.clear()
+
+        created = self.create(storage)
+
+        assert len(sent) == 1, sent
+        stamp = created["last_modified"]
+        assert created == {"id": self.ID, "n": 2, "last_modified": stamp}
+        assert stamp > first["last_modified"]
+        assert in_another_thread(lambda: storage.get(**HOME, object_id=self.ID)) == created
+        assert timestamp(storage) == stamp
+        assert storage.get_all(**HOME)[1] == 2
+
+    def test_what_stores_the_permissions_comes_first(self, storage: Any, sent: list[str]) -> None:
+        create(storage, n=1)
+        sent.clear()
+
+        self.create(storage, InsertedACEs(storage.client, "SELECT %s", ("the permissions",)))
+
+        assert len(sent) == 1, sent
+        assert sent[0].index("the permissions") < sent[0].index("UPDATE timestamps")
+
+    def test_a_row_of_the_collection_that_is_gone_is_made_again(self, storage: Any) -> None:
+        create(storage, n=1)
+        with storage.client.begin() as session:
+            for table in ("records", "timestamps"):
+                session.execute(f"DELETE FROM {table}")
+
+        created = self.create(storage)
+
+        assert storage.get_all(**HOME) == ([created], 1)
+        assert timestamp(storage) == created["last_modified"]
+
+    def test_otherwise_nothing_is_created(self, storage: Any) -> None:
+        before = create(storage, n=1)
+        other = InsertedACEs(storage.client.aside(), "SELECT 1", ())
+
+        with pytest.raises(StaleReadError):
+            self.create(storage, other)
+        with pytest.raises(StaleReadError):
+            self.create(storage, last_modified=before["last_modified"] + 5)
+        with storage.client.begin(), pytest.raises(StaleReadError):
+            self.create(storage)
+        assert storage.get_all(**HOME) == ([before], 1)
 
 
 @pytest.mark.clause("X-24", "B-20.6")

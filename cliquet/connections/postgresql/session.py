@@ -118,27 +118,6 @@ class PostgreSQLSession(Session):
         cursor: Cursor = self._cursor
         return cursor
 
-    @property
-    def can_be_one(self) -> bool:
-        """Whether what waits, and one more statement, would be the whole transaction."""
-        return self._is_unused() and not (self.locked or self._savepoints or self._kept)
-
-    def execute_last(self, *last: tuple[str, Parameters]) -> Cursor:
-        """Send statements with those that wait as one transaction; return the result of the last.
-
-        Statements that are sent together commit together, and their result is that of the last one.
-        """
-        # They do not wait with the others, which might be sent before.
-        text = b";".join([self._bound(statement, parameters) for statement, parameters in last])
-        self._pending[0] = self._limits.prefix[:-1]
-        try:
-            self._send(text)
-        finally:
-            # Nothing is left to be undone, even if the server has refused one of them.
-            self._begin_again()
-        cursor: Cursor = self._cursor
-        return cursor
-
     def _send(self, text: bytes) -> None:
         """Send a statement, after those that wait."""
         if self._pending:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.replica import AVOIDED, FAILED, SERVED, Replica
-from cliquet.connections.selected_aces import SelectedACEs
+from cliquet.connections.selected_aces import InsertedACEs, SelectedACEs
 from cliquet.connections.sql import SQL
 from cliquet.migrations.distribution import Place, distribute, has_citus
 from cliquet.migrations.postgresql import PostgreSQLMigrations
@@ -20,7 +20,7 @@ from cliquet.permission.relational.permission import RelationalPermission
 from cliquet.permission.relational.queries import ACES
 from cliquet.storage.exceptions import BackendError
 from cliquet.transactions import reading
-from cliquet.types import ACEQuery
+from cliquet.types import ACEInsertion, ACEQuery
 
 __all__ = ["Permission"]
 
@@ -75,6 +75,11 @@ class Permission(RelationalPermission):
     def select_aces(self, object_id: str) -> ACEQuery:
         # As in `SelectedACEs()`, which calls a function in Python; this is done in each read.
         return tuple.__new__(SelectedACEs, (self.client, ACES, (object_id,), self.replica))
+
+    def insertion_of_aces(
+        self, object_id: str, permissions: Mapping[str, Iterable[str]]
+    ) -> ACEInsertion | None:
+        return InsertedACEs(self.client, *self._writer.addition(object_id, permissions))
 
     def _rows(self, query: SQL) -> list[Any]:
         rows = None if self.replica is None else self._copied(self.replica, query)

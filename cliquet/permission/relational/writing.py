@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from cliquet.connections.selected_aces import grouped
 from cliquet.connections.sql import SQL, Session, SQLClient
-from cliquet.permission.base import ACEChange
+from cliquet.permission.base import ACEChange, require_principals
 from cliquet.permission.relational.dialect import PermissionDialect
 from cliquet.permission.relational.queries import ACES, REMOVE_ACES, Queries
 from cliquet.permission.relational.steps import PermissionSteps
@@ -134,7 +134,17 @@ class ACEWriter:
         else:
             session.execute(*statement)
 
+    def addition(self, object_id: str, aces: Mapping[str, Iterable[str]]) -> SQL:
+        """Return what adds ACEs, of which there is at least one, to an object."""
+        checked = {name: require_principals(aces[name]) for name in sorted(aces)}
+        return self._dialect.addition(
+            [
+                (str(object_id), name, one)
+                for name, given in checked.items()
+                for one in sorted(given)
+            ]
+        )
+
     def _add(self, session: Session, object_id: str, aces: Mapping[str, Collection[str]]) -> None:
-        rows = [(object_id, name, one) for name in sorted(aces) for one in sorted(aces[name])]
-        if rows:
-            session.defer(*self._dialect.addition(rows))
+        if any(aces.values()):
+            session.defer(*self.addition(object_id, aces))

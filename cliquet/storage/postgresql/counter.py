@@ -12,7 +12,20 @@ from cliquet.storage.selection import CollectionKey
 from cliquet.storage.spreading import Lane
 from cliquet.storage.timestamps import MAX_TIMESTAMP, next_timestamp, next_timestamps
 
-__all__ = ["Counter", "digest_of", "lock_number"]
+__all__ = ["Counter", "KnownEpochs", "digest_of", "lock_number"]
+
+# Some megabytes at most.
+_MOST_KNOWN = 4096
+
+
+class KnownEpochs(dict[CollectionKey, str]):
+    """The epochs of some collections that have a row."""
+
+    def remember(self, key: CollectionKey, epoch: str) -> None:
+        """Remember that a collection has a row, which has this epoch."""
+        if len(self) >= _MOST_KNOWN:
+            self.clear()
+        self[key] = epoch
 
 
 class Counter(NamedTuple):

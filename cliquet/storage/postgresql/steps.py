@@ -14,8 +14,7 @@ from cliquet.connections.postgresql.client import PostgreSQLClient, PostgreSQLSe
 from cliquet.connections.sql import Session
 from cliquet.storage.departures import StoredDeparture
 from cliquet.storage.postgresql import statements
-from cliquet.storage.postgresql.counter import Counter, digest_of, lock_number
-from cliquet.storage.postgresql.last_insertions import LastInsertions
+from cliquet.storage.postgresql.counter import Counter, KnownEpochs, digest_of, lock_number
 from cliquet.storage.postgresql.looking_ahead import HELD, look_ahead, taken
 from cliquet.storage.postgresql.nul import dumped, holds_nul
 from cliquet.storage.postgresql.shards import forget_reads, insertion_of_row, remove_in_order
@@ -46,7 +45,7 @@ class PostgreSQLSteps:
 
     def __init__(self, client: PostgreSQLClient) -> None:
         self._client = client
-        self._last_insertions = LastInsertions()
+        self.known_epochs = KnownEpochs()
 
     # Locks
 
@@ -233,9 +232,6 @@ class PostgreSQLSteps:
             self._look(session, key, object_id, None, None)
             counter = session.memo[key]
         if counter is None:
-            last = self._last_insertions.insert(_postgresql(session), key, object_id, data)
-            if last is not None:
-                return last
             timestamp, counter = self._advanced(session, key)
         else:
             timestamp, counter = self._advance(session, key, counter, None)
@@ -350,7 +346,7 @@ class PostgreSQLSteps:
             row = session.execute(statements.ADVANCE_BY_CLOCK, key).fetchone()
         session.locked |= {key, (HELD, key)}
         timestamp, now, epoch = row
-        self._last_insertions.remember(key, epoch)
+        self.known_epochs.remember(key, epoch)
         return timestamp, Counter(timestamp, now, time.monotonic())
 
     def _advance(

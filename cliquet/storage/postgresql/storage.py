@@ -18,9 +18,9 @@ from cliquet.storage.base import (
     DEFAULT_MODIFIED_FIELD,
 )
 from cliquet.storage.exceptions import BackendError
-from cliquet.storage.postgresql import seen_writing
 from cliquet.storage.postgresql.dialect import PostgreSQLDialect
 from cliquet.storage.postgresql.indexes import PostgreSQLIndexes
+from cliquet.storage.postgresql.lone_writes import LoneWriter
 from cliquet.storage.postgresql.replica_choice import ChoosingReader
 from cliquet.storage.postgresql.spreading.copying import WholeTransfer
 from cliquet.storage.postgresql.spreading.layout import Layout
@@ -31,7 +31,7 @@ from cliquet.storage.relational.indexes import FieldIndexes
 from cliquet.storage.relational.reading import Reader
 from cliquet.storage.relational.storage import RelationalStorage
 from cliquet.storage.selection import CollectionKey, Names, replacing_draft
-from cliquet.types import Record
+from cliquet.types import ACEInsertion, Record
 
 __all__ = ["Storage"]
 
@@ -72,14 +72,15 @@ class Storage(RelationalStorage):
         is_readonly: bool = False,
         replica: Replica | None = None,
     ) -> None:
-        dialect = PostgreSQLDialect()
+        dialect, steps = PostgreSQLDialect(), PostgreSQLSteps(client)
         super().__init__(
             client,
             dialect,
-            PostgreSQLSteps(client),
+            steps,
             is_readonly=is_readonly,
             make_reader=Reader if replica is None else partial(ChoosingReader, replica=replica),
         )
+        self._alone = LoneWriter(client, steps.known_epochs)
         self.replica = replica
         index_steps = PostgreSQLIndexes()
         self._time_indexes = TimeIndexes(client, index_steps)
@@ -164,6 +165,27 @@ class Storage(RelationalStorage):
     def locks_late(self) -> bool:
         return not self._knows_shards
 
+    def create_alone(
+        self,
+        collection_id: str,
+        parent_id: str,
+        record: Record,
+        aces: ACEInsertion | None = None,
+        *,
+        id_field: str = DEFAULT_ID_FIELD,
+        modified_field: str = DEFAULT_MODIFIED_FIELD,
+        auth: str | None = None,
+    ) -> Record:
+        key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
+        names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
+        self._require_alone()
+        draft = replacing_draft(key, record[id_field], record, names)
+        timestamp = self._alone.insert(draft, aces)
+        if timestamp is None:
+            # The row follows with the record, in the transaction of the request.
+            return self._writer.put(draft._replace(is_new=True, has_random_id=True))
+        return draft.completed(timestamp)
+
     def update_seen(
         self,
         collection_id: str,
@@ -178,14 +200,15 @@ class Storage(RelationalStorage):
     ) -> tuple[Record, dict[str, set[str]]]:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
-        if not self.locks_late or self.client.current() is not None:
-            raise StaleReadError
+        self._require_alone()
         # Citus would have to join tables of different servers.
         if seen.aces is not None and self._is_distributed():
             raise StaleReadError
-        return seen_writing.replaced(
-            self.client, replacing_draft(key, object_id, record, names), seen
-        )
+        return self._alone.replaced(replacing_draft(key, object_id, record, names), seen)
+
+    def _require_alone(self) -> None:
+        if not self.locks_late or self.client.current() is not None:
+            raise StaleReadError
 
     def watch_replica(self, tell: Callable[[str], None]) -> None:
         """Let a function know what becomes of each read that the replica could serve.

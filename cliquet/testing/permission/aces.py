@@ -310,6 +310,12 @@ class ACEsContract:
         assert aces.read() == permission.object_permissions(object_id)
         assert permission.select_aces("/unknown").read() == {}
 
+    def test_what_would_store_the_aces_of_a_new_object_stores_nothing(
+        self, permission: PermissionBase
+    ) -> None:
+        permission.insertion_of_aces("/o", {"write": {"alice"}, "read": ["bob", "bob"]})
+        assert permission.object_permissions("/o") == {}
+
     @pytest.mark.clause("B-22.37", "B-21.38")
     @pytest.mark.parametrize(
         "text",
