@@ -172,7 +172,7 @@ def test_a_long_value_takes_no_long_time() -> None:
     for text in ("a" * 100_000, "a.+" * 30_000, "://a:" * 2_000, "key" * 30_000, "=" * 100_000):
         shown("event_listeners.redis.url", text)
 
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 20
 
 
 @pytest.mark.clause("E-7.2")

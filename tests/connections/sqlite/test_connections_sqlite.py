@@ -280,7 +280,7 @@ def test_a_lock_that_is_not_obtained_in_time_is_a_backend_error(client: SQLiteCl
         add(client, "a")
         started = time.monotonic()
         outcome = in_another_thread(lambda: add(client, "b"))
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < BUSY_SECONDS
 
     assert isinstance(outcome, BackendError)
     assert names(client) == ["a"]
@@ -295,7 +295,7 @@ def test_a_lock_of_another_process_is_waited_for_and_not_for_ever(client: SQLite
         started = time.monotonic()
         with pytest.raises(BackendError, match="locked"):
             add(client, "b")
-        assert 0.15 < time.monotonic() - started < 5
+        assert 0.15 < time.monotonic() - started < BUSY_SECONDS
         assert names(client) == ["a"]
     finally:
         other.execute("ROLLBACK")
