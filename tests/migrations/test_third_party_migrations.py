@@ -282,7 +282,7 @@ def test_two_commands_at_once_run_a_migration_once(ini: str, migrate: Callable[.
     command = [*PROGRAM, "migrate", "--ini", ini]
     environment = {**os.environ, "TOGETHER": "2"}
     runs = [start_process(command, env=environment, stderr=subprocess.PIPE) for _ in range(2)]
-    outcomes = [(run.communicate(timeout=60)[1].decode(), run.returncode) for run in runs]
+    outcomes = [(run.communicate(timeout=200)[1].decode(), run.returncode) for run in runs]
 
     assert [code for _, code in outcomes] == [0, 0], outcomes
     assert targets(migrate({})) == ["a"]

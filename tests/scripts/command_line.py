@@ -49,5 +49,5 @@ def run(monkeypatch: Any, capsys: Any, *arguments: Any) -> Any:
 def run_process(*arguments: Any, options: Any = (), **kwargs: Any) -> Any:
     """Run the program in a process of its own."""
     command = [PROGRAM[0], *options, *PROGRAM[1:], *arguments]
-    done = run_program(command, capture_output=True, text=True, timeout=60, check=False, **kwargs)
+    done = run_program(command, capture_output=True, text=True, timeout=120, check=False, **kwargs)
     return Outcome(done.returncode, done.stdout, done.stderr)

@@ -82,7 +82,7 @@ def migrate_together(start_one: Callable[[], Any]) -> Any:
 
     def migrate() -> Any:
         started = [start_one() for _ in range(TOGETHER)]
-        outputs = [process.communicate(timeout=60)[0] for process in started]
+        outputs = [process.communicate(timeout=200)[0] for process in started]
         return [process.returncode for process in started], outputs
 
     return migrate
@@ -172,7 +172,7 @@ def test_a_process_that_waits_is_in_no_transaction(start_one: Callable[[], Any],
             for pid, is_in_none, is_waiting in sample:
                 waiting |= {pid} if is_waiting else set()
                 has_none |= is_in_none and pid in waiting
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=200)
 
     assert process.returncode == 0, output
     assert has_none

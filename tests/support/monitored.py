@@ -42,7 +42,7 @@ def run_service(ini: Any, *, check: bool = True) -> Any:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=check,
     )
 
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     agent = importlib.import_module("newrelic.agent") if "newrelic" in sys.modules else None
     if agent is not None:
         # It connects in the background, and sends once in a minute.
-        agent.register_application(timeout=10)
+        agent.register_application(timeout=60)
     send_requests(application)
     if agent is not None:
-        agent.shutdown_agent(timeout=10)
+        agent.shutdown_agent(timeout=60)
