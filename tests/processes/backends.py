@@ -25,6 +25,9 @@ def backend_settings(family: Any, url: Any) -> Any:
     for kind in ("storage", "cache", "permission"):
         settings[f"{kind}_backend"] = f"cliquet.{kind}.{family}"
         settings[f"{kind}_url"] = url
+        if family == "sqlite":
+            # The lock of the file is whoever's comes first, and not whose turn it is.
+            settings[f"{kind}_busy_timeout_seconds"] = "60"
     return settings
 
 

@@ -871,7 +871,7 @@ def test_merges_of_several_processes_are_all_kept(storage: StorageBase, redis_ur
     create(storage, id="same")
 
     with running(MERGE, redis_url, "a", 100) as one, running(MERGE, redis_url, "b", 100) as other:
-        assert (one.wait(60), other.wait(60)) == (0, 0)
+        assert (one.wait(200), other.wait(200)) == (0, 0)
 
     assert len(storage.get(**HOME, object_id="same")) == 2 + 200
 

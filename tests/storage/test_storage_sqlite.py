@@ -197,8 +197,8 @@ import sys
 from types import SimpleNamespace
 from cliquet.storage import sqlite
 
-config = SimpleNamespace(get_settings=lambda: {"storage_url": sys.argv[1]})
-storage = sqlite.load_from_config(config)
+settings = {"storage_url": sys.argv[1], "storage_busy_timeout_seconds": 60}
+storage = sqlite.load_from_config(SimpleNamespace(get_settings=lambda: settings))
 home = {"collection_id": "mushroom", "parent_id": "alice"}
 
 def increment():
@@ -218,7 +218,7 @@ def test_processes_share_the_file(storage: StorageBase) -> None:
     url = f"sqlite:///{storage.client.path}"
     writers = [start_process([sys.executable, "-c", WRITER, url], cwd=ROOT) for _ in range(4)]
 
-    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert [writer.wait(200) for writer in writers] == [0] * 4
 
     records = storage.list_all(**HOME)
     assert storage.get(**HOME, object_id="counter")["n"] == 200

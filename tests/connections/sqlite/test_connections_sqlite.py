@@ -397,7 +397,7 @@ class Counts:
     def create(self, session):
         session.execute("CREATE TABLE counts (n INTEGER)")
 
-client = SQLiteClient(Path(sys.argv[1]))
+client = SQLiteClient(Path(sys.argv[1]), busy_timeout_seconds=60)
 client.on_first_use(Counts())
 for _ in range(100):
     with client.begin() as session:
@@ -412,7 +412,7 @@ def test_processes_share_the_file_from_its_creation_on(tmp_path: Path) -> None:
     path = tmp_path / "data.db"
     writers = [start_process([sys.executable, "-c", WRITER, str(path)], cwd=ROOT) for _ in range(4)]
 
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0, 0]
+    assert [writer.wait(200) for writer in writers] == [0, 0, 0, 0]
 
     with sqlite3.connect(path) as connection:
         numbers = [n for (n,) in connection.execute("SELECT n FROM counts ORDER BY n")]
