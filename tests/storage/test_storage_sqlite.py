@@ -226,6 +226,25 @@ def test_processes_share_the_file(storage: StorageBase) -> None:
     assert timestamp(storage) == max(record["last_modified"] for record in records)
 
 
+@pytest.mark.clause("E-1.3", "E-10.2")
+def test_a_service_that_starts_makes_nothing_in_a_file_that_another_process_makes(
+    tmp_path: Path,
+) -> None:
+    """That one could not tell then that it has made the tables."""
+    path = tmp_path / "data.db"
+    path.touch()
+    storage = sqlite.load_from_config(config_of({"storage_url": f"sqlite:///{path}"}))
+    storage.declare_indexes("mushroom", ["rank"])
+
+    assert storage.missing_indexes() == []
+
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+    create(storage, id="a")
+    assert storage.missing_indexes() == []
+    storage.client.dispose()
+
+
 @pytest.mark.clause("E-1.3")
 def test_the_tables_are_those_of_a_plain_file(storage: StorageBase) -> None:
     create(storage, id="a", n=1)

@@ -120,6 +120,15 @@ class SQLiteClient(SQLClient):
         self._schemas.append(schema)
         self._is_ready = False
 
+    def has_schemas(self) -> bool:
+        """Return whether the file has all schemas; to look does not create any.
+
+        Raises
+        ------
+        BackendError : the file cannot be used.
+        """
+        return self._is_ready or (self.path.exists() and not self._are_schemas_missing())
+
     def prepare_with(self, prepare: Prepare) -> None:
         """Call a function with each new connection, like the parameter `prepare`."""
         if prepare not in self._prepare:

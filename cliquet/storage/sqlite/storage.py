@@ -69,7 +69,8 @@ class Storage(RelationalStorage):
         return VersionWatch(self.client)
 
     def missing_indexes(self) -> list[str]:
-        # A connection would create the file, with all the indexes.
-        if not self._declared or not self.client.path.exists():
+        # A statement would create them all, with the tables: also in a file that another process
+        # has just made, and is going to fill.
+        if not self._declared or not self.client.has_schemas():
             return []
         return self._indexes.missing()
