@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, NamedTuple
+from types import FunctionType
+from typing import Any, Final, NamedTuple
 
 __all__ = ["Shortcut", "bound_to"]
 
 _ABSENT = object()
+_LIBRARY: Final = __name__.partition(".")[0]
 
 
 def bound_to(function: Any) -> Any:
@@ -34,6 +37,32 @@ def _is_method(function: Any, target: Any, name: str) -> bool:
         and method.__self__ is target
         and method.__func__ is getattr(type(target), name, None)
     )
+
+
+def _is_of_library(module: object) -> bool:
+    return isinstance(module, str) and module.partition(".")[0] == _LIBRARY
+
+
+def _is_patched(cls: type, name: str) -> bool:
+    """Return whether a class of the library has got a method of somebody else.
+
+    Tests of applications replace methods there too, and so do applications that want to change all
+    of their resources at once. A mock, or a decorated method, is no function of the library.
+    """
+    base = next(base for base in cls.__mro__ if name in vars(base))
+    if not _is_of_library(base.__module__):
+        return False
+    given: Any = vars(base)[name]
+    if isinstance(given, property):
+        given = given.fget
+    elif isinstance(given, functools.cached_property):
+        given = given.func
+    elif isinstance(given, staticmethod | classmethod):
+        given = given.__func__
+    if isinstance(given, FunctionType):
+        # Decorators copy the name of a module, but not its variables.
+        return not _is_of_library(given.__globals__.get("__name__"))
+    return callable(given) and not isinstance(given, type)
 
 
 class _Decision(NamedTuple):
@@ -105,7 +134,11 @@ class Shortcut:
 
     def _decide(self, cls: type, attributes: tuple[Any, ...]) -> _Decision:
         own, *others = (self._rank(cls, name) for name in self._names)
-        is_open = own <= min(others) and (self._stands_alone or own == min(others))
+        is_open = (
+            own <= min(others)
+            and (self._stands_alone or own == min(others))
+            and not any(_is_patched(cls, name) for name in self._names[1:])
+        )
         decision = _Decision(attributes, is_open)
         # It is stored on the class, because a table in this module would keep the class alive.
         setattr(cls, self._key, decision)

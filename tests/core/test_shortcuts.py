@@ -15,6 +15,9 @@ import pytest
 
 from cliquet.core.shortcuts import Shortcut, bound_to
 from cliquet.monitoring.calls import Function, observe_object
+from cliquet.storage.atomicity import creates_at_once
+from cliquet.storage.memory import Storage
+from cliquet.storage.published import PublishedStorage
 
 
 class Base:
@@ -201,6 +204,20 @@ def test_what_is_replaced_on_a_class_meanwhile_is_seen() -> None:
         assert writes.is_open(Unchanged())
 
     assert writes.is_open(backend)
+
+
+@pytest.mark.parametrize("decorated", [True, False])
+def test_what_is_replaced_on_a_class_of_the_library_counts(decorated: bool) -> None:
+    storage = Storage()
+    create: Any = mock.Mock()
+    if decorated:
+        create = functools.wraps(Storage.create)(lambda *args, **named: None)
+    assert creates_at_once(storage)
+
+    with mock.patch.object(PublishedStorage, "create", create):
+        assert not creates_at_once(storage)
+
+    assert creates_at_once(storage)
 
 
 def test_what_is_replaced_on_one_object_is_its_own_affair() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from types import MethodType
 from typing import Any
+from unittest import mock
 
 import colander
 import pytest
@@ -20,7 +21,7 @@ from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.postgresql.time_limits import Limits
 from cliquet.events import ResourceChanged
 from cliquet.resource import late_locks
-from cliquet.resource.model import ShareableModel
+from cliquet.resource.model import Model, ShareableModel
 from cliquet.storage.atomicity import StaleReadError
 from cliquet.storage.postgresql import Storage
 from cliquet.testing.bounded import Threads
@@ -572,6 +573,33 @@ def test_methods_that_are_replaced_on_an_object_are_called(
     app.put_json(url, {"data": {"name": "c"}}, headers=OWNER, status=200)
 
     assert len(called) == 2
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Storage, "get"),
+        (Storage, "update"),
+        (Storage, "atomic"),
+        (Model, "get_record"),
+        (Model, "update_record"),
+        (resource.UserResource, "process_record"),
+        (resource.UserResource, "postprocess"),
+    ],
+)
+@pytest.mark.parametrize("method", ["put_json", "patch_json"])
+def test_methods_that_are_replaced_on_a_class_of_the_library_are_called(
+    app: TestApp, owner: type, name: str, method: str
+) -> None:
+    url = create(app)
+
+    # The record that was replaced is an argument too.
+    with mock.patch.object(owner, name, autospec=True, side_effect=getattr(owner, name)) as called:
+        getattr(app, method)(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+
+    assert called.called
+    if name in ("process_record", "postprocess"):
+        assert called.call_args.kwargs["old"]["name"] == "a"
 
 
 def watched_model(watch: Callable[[Any, str], None]) -> Any:

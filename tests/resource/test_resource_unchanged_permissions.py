@@ -9,7 +9,6 @@ from webtest import TestApp
 
 from cliquet import resource
 from cliquet.permission.base import PermissionBase
-from cliquet.permission.sqlite.permission import Permission
 from cliquet.testing.web import basic_auth, make_app
 
 pytestmark = pytest.mark.clause("B-23.25")
@@ -41,17 +40,15 @@ def app(tmp_path: Path) -> TestApp:
 def written(app: TestApp, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the objects whose permissions are written from now on."""
     calls: list[Any] = []
-    write = Permission.write_object_permissions
+    writer = app.app.registry.permission._writer
+    write = writer.write
 
-    def noting(self: Any, object_id: str, *args: Any, **kwargs: Any) -> Any:
+    def noting(object_id: str, *args: Any, **kwargs: Any) -> Any:
         calls.append(object_id)
-        return write(self, object_id, *args, **kwargs)
+        return write(object_id, *args, **kwargs)
 
-    # It stands where the method of the library is, as if it were that one.
-    monkeypatch.setattr(
-        "cliquet.permission.relational.permission.RelationalPermission.write_object_permissions",
-        noting,
-    )
+    # A published method would be taken for one of the application.
+    monkeypatch.setattr(writer, "write", noting)
     return calls
 
 
