@@ -31,7 +31,7 @@ def check_put(resource: ShareableResource, existing: Record | None) -> None:
     required = "create" if existing is None else "write"
     context = resource.context
     settle = getattr(context, "settle_put", None)
-    if settle is not None and settle(required, existing) is True:
+    if settle is not None and settle(required, lambda: existing) is True:
         # Settings grant both permissions.
         return
     judged = getattr(context, "required_permission", None)

@@ -27,7 +27,7 @@ from cliquet.resource.shareable_model import ShareableModel
 from cliquet.security.authorization import RouteFactory
 from cliquet.security.principals import keeps_write, names_of_user
 from cliquet.security.sent_headers import sent
-from cliquet.storage.atomicity import HeldACEs, Seen, StaleReadError
+from cliquet.storage.atomicity import HeldACEs, Replaced, Seen, StaleReadError
 from cliquet.storage.exceptions import BackendError
 from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.transactions.tweens import is_waiting_for
@@ -113,14 +113,21 @@ def put(resource: UserResource, given: Record) -> Record | None:
     # Only now is it known that no code of the application runs before the write.
     if not is_undisturbed(resource.request):
         return None
-    seen = Seen(until=match if isinstance(match, int) else MAX_TIMESTAMP, aces=aces)
+    context = resource.context
+    seen = Seen(
+        until=match if isinstance(match, int) else MAX_TIMESTAMP,
+        aces=aces,
+        # Some code of the application may still look at the context (P-25.7).
+        tells_former=context is not None and context.is_undecided,
+    )
     try:
-        stored, held = _update(model, record_id, record, seen)
+        stored, held, find_former = _update(model, record_id, record, seen)
     except StaleReadError:
         return None
-    if resource.context is not None:
-        resource.context.settle_put("write")
-    return stored if aces is None else {**stored, field: held}
+    shown = {} if aces is None else {field: held}
+    if find_former is not None:
+        context.settle_put("write", lambda: {**find_former(), **shown})
+    return {**stored, **shown} if shown else stored
 
 
 def _may_replace(context: Any) -> bool:
@@ -161,13 +168,11 @@ def _aces_to_hold(model: ShareableModel, record_id: str) -> HeldACEs | None:
     return HeldACEs(permission.select_aces(object_id), writer, unless)
 
 
-def _update(
-    model: Any, record_id: str, record: Record, seen: Seen
-) -> tuple[Record, dict[str, set[str]]]:
+def _update(model: Any, record_id: str, record: Record, seen: Seen) -> Replaced:
     storage: Any = model.storage
     update = partial(storage.update_seen, object_id=record_id, record=record, seen=seen)
-    stored: tuple[Record, dict[str, set[str]]] = update(**model._collection(None), **model._fields)
-    return stored
+    replaced: Replaced = update(**model._collection(None), **model._fields)
+    return replaced
 
 
 def remember_put(resource: UserResource, existing: Record | None) -> None:
@@ -294,7 +299,7 @@ def replaced(resource: UserResource, existing: Record, record: Record) -> Record
         if permissions is not None and not _leaves_permissions(model, permissions):
             raise StaleReadError
     try:
-        stored, _ = _update(model, record_id, record, Seen(seen))
+        stored = _update(model, record_id, record, Seen(seen)).record
     except StaleReadError:
         _remember_contended(resource)
         raise

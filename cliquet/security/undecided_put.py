@@ -6,6 +6,7 @@ finds it out, under the lock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cliquet.core.shortcuts import Shortcut
@@ -45,7 +46,7 @@ class UndecidedPut:
     # Whether nobody has asked yet.
     is_undecided = False
     # What the endpoint has found out, of which nothing is made before somebody asks.
-    _settled: str | None = None
+    _settled: tuple[str, Callable[[], Record | None]] | None = None
     # What the context of a route has.
     on_collection: bool
     _request: Any
@@ -63,7 +64,12 @@ class UndecidedPut:
         """Read the record, if nobody has asked before, and set what the request requires."""
         if self.is_undecided:
             self.is_undecided = False
-            self._set_requirement(self._settled or self._required_by_put(self._request))
+            if self._settled is None:
+                required = self._required_by_put(self._request)
+            else:
+                required, find_existing = self._settled
+                self.current_record = find_existing()
+            self._set_requirement(required)
 
     def grants_of_put(self) -> list[list[str]]:
         """Return the principals that have, by settings, what a PUT may require; one list for each.
@@ -72,12 +78,12 @@ class UndecidedPut:
         """
         return [self._principals_of_settings(name) for name in ("create", "write")]
 
-    def settle_put(self, required: str, existing: Record | None = None) -> bool:
+    def settle_put(self, required: str, find_existing: Callable[[], Record | None]) -> bool:
         """Remember what a PUT has required, if it was permitted whatever that is.
 
         Parameters
         ----------
-        existing : the record that it replaces; ``None`` if there is none, or was not read.
+        find_existing : returns the record that it replaces, or ``None``.
 
         Returns
         -------
@@ -85,6 +91,5 @@ class UndecidedPut:
         """
         if not self.is_undecided:
             return False
-        self.current_record = existing
-        self._settled = required
+        self._settled = required, find_existing
         return True

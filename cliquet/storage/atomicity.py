@@ -11,6 +11,7 @@ from cliquet.types import ACEInsertion, ACEQuery, IdGenerator, Record
 
 __all__ = [
     "HeldACEs",
+    "Replaced",
     "Seen",
     "StaleReadError",
     "StorageAtomicity",
@@ -50,11 +51,28 @@ class Seen(NamedTuple):
     record : the record as it was read; ``None`` for any.
     until : it has at most this timestamp, in ms.
     aces : what must be true of its permissions; ``None`` if they do not matter.
+    tells_former : whether somebody may ask for the record that was replaced.
     """
 
     record: Record | None = None
     until: int = MAX_TIMESTAMP
     aces: HeldACEs | None = None
+    tells_former: bool = False
+
+
+class Replaced(NamedTuple):
+    """The result of such a replacement.
+
+    Attributes
+    ----------
+    record : the record as it is stored.
+    aces : its permissions, if some must be held.
+    find_former : returns the record that was replaced, if somebody may ask for it.
+    """
+
+    record: Record
+    aces: dict[str, set[str]]
+    find_former: Callable[[], Record] | None
 
 
 class StorageAtomicity:
@@ -141,17 +159,13 @@ class StorageAtomicity:
         id_field: str = "id",
         modified_field: str = "last_modified",
         auth: str | None = None,
-    ) -> tuple[Record, dict[str, set[str]]]:
+    ) -> Replaced:
         """Replace a record if it is what the caller has seen, and commit at once.
 
         The collection is only locked meanwhile. A timestamp of the new record counts if it is newer
         than that of the old one.
 
         .. versionadded:: 3.2
-
-        Returns
-        -------
-        The record as it is stored, and its permissions if some must be held.
 
         Raises
         ------

@@ -13,6 +13,7 @@ from unittest import mock
 import colander
 import pytest
 from pyramid.config import Configurator
+from pyramid.events import NewRequest, NewResponse
 from support.statements import record
 from webtest import TestApp
 
@@ -600,6 +601,37 @@ def test_methods_that_are_replaced_on_a_class_of_the_library_are_called(
     assert called.called
     if name in ("process_record", "postprocess"):
         assert called.call_args.kwargs["old"]["name"] == "a"
+
+
+@pytest.mark.parametrize("when", ["response", "end"])
+def test_who_looks_at_the_context_later_is_told_what_was_replaced(
+    client: PostgreSQLClient, postgresql_module_url: str, app: TestApp, when: str
+) -> None:
+    told = []
+
+    def look(request: Any) -> None:
+        context = request.context
+        told.append((context.required_permission, context.current_record))
+
+    def configure(config: Configurator) -> None:
+        if when == "response":
+            config.add_subscriber(lambda event: look(event.request), NewResponse)
+        else:
+            config.add_subscriber(
+                lambda event: event.request.add_finished_callback(look), NewRequest
+            )
+
+    url = create(app, "/sedges")
+    before = app.get(url, headers=OWNER).json
+    watched = replacing(served(postgresql_module_url, configure))
+    told.clear()
+
+    watched.put_json(url, {"data": {"name": "b"}}, headers=OWNER, status=200)
+
+    (required, current) = told[-1]
+    held = {name: set(principals) for name, principals in before["permissions"].items()}
+    assert required == "write"
+    assert current == {**before["data"], "__permissions__": held}
 
 
 def watched_model(watch: Callable[[Any, str], None]) -> Any:

@@ -19,6 +19,7 @@ from cliquet.storage.atomicity import HeldACEs, Seen, StaleReadError
 from cliquet.storage.exceptions import BackendError, ReadonlyError, RecordNotFoundError
 from cliquet.storage.query import COMPARISON, Filter, Sort
 from cliquet.storage.selection import CollectionKey
+from cliquet.storage.timestamps import MAX_TIMESTAMP
 from cliquet.testing.bounded import PATIENCE_SECONDS, Thread
 from cliquet.testing.storage import StorageContract
 from cliquet.testing.storage.common import HOME, OTHER_PARENT, create, in_another_thread, timestamp
@@ -291,7 +292,7 @@ class TestUpdateOfWhatWasSeen:
     def update(storage: Any, seen: Any, **place: Any) -> Any:
         new = {"id": seen["id"], "n": 2}
         place = {**HOME, **place, "object_id": seen["id"]}
-        stored, _ = storage.update_seen(**place, record=new, seen=Seen(seen))
+        stored, *_ = storage.update_seen(**place, record=new, seen=Seen(seen))
         return stored
 
     def test_a_record_that_nobody_has_changed_is_replaced_and_committed(self, storage: Any) -> None:
@@ -360,7 +361,7 @@ class TestUpdateOfWhatWasSeen:
         seen = Seen(record) if is_read else Seen()
         place = {**HOME, "object_id": record["id"], "seen": seen}
 
-        stored, _ = storage.update_seen(**place, record={"n": 2, "last_modified": stamp})
+        stored, *_ = storage.update_seen(**place, record={"n": 2, "last_modified": stamp})
 
         assert stored == {"id": record["id"], "n": 2, "last_modified": stamp}
         assert storage.get(**HOME, object_id=record["id"]) == stored
@@ -375,7 +376,7 @@ class TestUpdateOfWhatWasSeen:
         for stamp in (record["last_modified"], 1):
             own = {"n": 2, "last_modified": stamp}
             before = timestamp(storage)
-            stored, _ = storage.update_seen(**place, record=own)
+            stored, *_ = storage.update_seen(**place, record=own)
             assert stored["last_modified"] == timestamp(storage) > before
 
     def test_one_between_those_of_record_and_collection_is_for_another_way(
@@ -393,6 +394,27 @@ class TestUpdateOfWhatWasSeen:
         assert storage.get(**place) == record
         assert timestamp(storage) == stamp
 
+    def test_one_of_an_older_record_does_not_count_either_after_the_last_timestamp(
+        self, storage: Any
+    ) -> None:
+        record = create(storage, last_modified=MAX_TIMESTAMP)
+        create(storage)
+        new = {"n": 2, "last_modified": timestamp(storage) + 5000}
+
+        with pytest.raises(StaleReadError):
+            storage.update_seen(**HOME, object_id=record["id"], record=new, seen=Seen())
+
+    def test_the_former_record_is_told_to_who_may_ask_for_it(self, storage: Any) -> None:
+        record = create(storage, n=1, nested={"a": [None, 1.5, "é"]})
+        place = {**HOME, "object_id": record["id"]}
+
+        told = storage.update_seen(**place, record={"n": 2}, seen=Seen(tells_former=True))
+        not_told = storage.update_seen(**place, record={"n": 3}, seen=Seen())
+
+        assert told.find_former() == record
+        assert told.record["n"] == 2
+        assert not_told.find_former is None
+
     def test_a_record_may_be_replaced_unread_up_to_a_timestamp(self, storage: Any) -> None:
         record = create(storage, n=1)
         place = {**HOME, "object_id": record["id"], "record": {"n": 2}}
@@ -401,7 +423,7 @@ class TestUpdateOfWhatWasSeen:
             storage.update_seen(**place, seen=Seen(until=record["last_modified"] - 1))
         assert storage.get(**HOME, object_id=record["id"]) == record
 
-        stored, aces = storage.update_seen(**place, seen=Seen(until=record["last_modified"]))
+        stored, aces, _ = storage.update_seen(**place, seen=Seen(until=record["last_modified"]))
         assert storage.get(**HOME, object_id=record["id"]) == stored
         assert aces == {}
 
@@ -450,7 +472,7 @@ class TestUpdateOfWhatWasSeen:
                 storage.update_seen(**place)
             assert storage.get(**HOME, object_id=record["id"]) == record
             return
-        stored, aces = storage.update_seen(**place)
+        stored, aces, _ = storage.update_seen(**place)
         assert storage.get(**HOME, object_id=record["id"]) == stored
         assert aces == {"write": {"ann", "cid"}, "read": {"ben"}}
 

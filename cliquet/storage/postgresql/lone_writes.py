@@ -5,11 +5,15 @@ Statements that are sent together commit together, and their result is that of t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+import orjson
 
 from cliquet.connections.postgresql.client import PostgreSQLClient
 from cliquet.connections.selected_aces import InsertedACEs, SelectedACEs
-from cliquet.storage.atomicity import HeldACEs, Seen, StaleReadError
+from cliquet.storage.atomicity import HeldACEs, Replaced, Seen, StaleReadError
 from cliquet.storage.postgresql import statements
 from cliquet.storage.postgresql.counter import KnownEpochs, digest_of
 from cliquet.storage.postgresql.nul import dumped
@@ -63,8 +67,8 @@ class LoneWriter:
         timestamp: int = rows[0][0]
         return timestamp
 
-    def replaced(self, draft: Draft, seen: Seen) -> tuple[Record, dict[str, set[str]]]:
-        """Lock the collection, and replace a record; return it, and its ACEs if wanted.
+    def replaced(self, draft: Draft, seen: Seen) -> Replaced:
+        """Lock the collection, and replace a record.
 
         Raises
         ------
@@ -84,19 +88,25 @@ class LoneWriter:
         if seen.aces is not None:
             query, found, granted = self._held(seen.aces)
         place = (*key, draft.id, since, until)
+        former = place[:3] if seen.tells_former else ()
         rows = self._client.rows(
-            statements.replacement_of_seen(query, is_read=bool(data), is_given=bool(twice)),
+            statements.replacement_of_seen(
+                query, is_read=bool(data), is_given=bool(twice), tells_former=seen.tells_former
+            ),
             (
                 *(digest_of(key), *key, *found, *twice),
                 *(*key, *place, *data, *twice, *granted),
-                *(dumped(draft.data), *place),
+                *(dumped(draft.data), *former, *place),
             ),
         )
         if not rows:
             raise StaleReadError
-        timestamp, *shown = rows[0]
-        aces = {name: set(principals) for name, principals in shown[0].items()} if shown else {}
-        return draft.completed(timestamp), aces
+        timestamp, held, *shown = rows[0]
+        find_former: Callable[[], Record] | None = (
+            partial(_former, draft, *shown) if shown else None
+        )
+        aces = {name: set(principals) for name, principals in (held or {}).items()}
+        return Replaced(draft.completed(timestamp), aces, find_former)
 
     def _held(self, aces: HeldACEs) -> tuple[str, tuple[Any, ...], tuple[Any, ...]]:
         """Return the query for ACEs, its parameters, and those of the condition."""
@@ -106,3 +116,10 @@ class LoneWriter:
         is_free = aces.writer is None or aces.unless is not None
         granted = (aces.writer or "", is_free, list(aces.unless or ()))
         return selected.query, selected.parameters, granted
+
+
+def _former(draft: Draft, timestamp: int, data: str) -> Record:
+    record: Record = orjson.loads(data)
+    record[draft.names.id_field] = draft.id
+    record[draft.names.modified_field] = timestamp
+    return record

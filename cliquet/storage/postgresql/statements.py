@@ -238,13 +238,15 @@ _REPLACE_SEEN = (
     " WHERE {home} AND EXISTS (SELECT FROM records WHERE {seen}{same}{newer}){granted}"
     " RETURNING last_modified)"
     " UPDATE records SET last_modified = counter.last_modified, data = %s::jsonb FROM counter"
-    " WHERE {seen} RETURNING records.last_modified{shown}"
+    "{former} WHERE {seen} RETURNING records.last_modified, {held_aces}{shown}"
 )
 _HELD_ACES = (
     "aces AS (SELECT coalesce(jsonb_object_agg(permission, principals), '{{}}') AS held FROM"
     " (SELECT permission, jsonb_agg(principal) AS principals FROM ({query}) AS entries"
     " GROUP BY permission) AS grouped), "
 )
+# It is what the statement found, even though it changes that.
+_FORMER = f", (SELECT last_modified, data FROM records WHERE {_RECORD}) AS former"
 # Somebody may write, or nobody of several principals may.
 _GRANTED = (
     " AND EXISTS (SELECT FROM aces WHERE held->'write' ? %s"
@@ -253,7 +255,9 @@ _GRANTED = (
 
 
 @functools.lru_cache(maxsize=16)
-def replacement_of_seen(aces: str | None, *, is_read: bool, is_given: bool) -> str:
+def replacement_of_seen(
+    aces: str | None, *, is_read: bool, is_given: bool, tells_former: bool
+) -> str:
     """Return the statements that replace a record in a transaction of their own.
 
     Parameters
@@ -262,6 +266,7 @@ def replacement_of_seen(aces: str | None, *, is_read: bool, is_given: bool) -> s
     is_read : whether the record must still have the data that were read.
     is_given : whether the new record has a timestamp. It counts if it is newer than that of the
         old one. If it is older than that of the collection then, nothing is replaced.
+    tells_former : whether the result has the timestamp and the data that were replaced too.
     """
     return _REPLACE_SEEN.format(
         lock=LOCK,
@@ -270,7 +275,8 @@ def replacement_of_seen(aces: str | None, *, is_read: bool, is_given: bool) -> s
         held="" if aces is None else _HELD_ACES.format(query=aces),
         same=" AND data = %s::jsonb" if is_read else "",
         newer=(
-            " AND (records.last_modified >= %s OR timestamps.last_modified < %s)"
+            # After the last timestamp, a record may be ahead of its collection.
+            " AND (records.last_modified < %s) = (timestamps.last_modified < %s)"
             if is_given
             else ""
         ),
@@ -280,7 +286,9 @@ def replacement_of_seen(aces: str | None, *, is_read: bool, is_given: bool) -> s
             if is_given
             else "cliquet_next(last_modified)"
         ),
-        shown="" if aces is None else ", (SELECT held FROM aces)",
+        former=_FORMER if tells_former else "",
+        held_aces="NULL" if aces is None else "(SELECT held FROM aces)",
+        shown=", former.last_modified, former.data::text" if tells_former else "",
     )
 
 

@@ -11,7 +11,7 @@ from cliquet.connections.postgresql.replica import Replica
 from cliquet.migrations.distribution import Place, distribute, has_citus
 from cliquet.migrations.postgresql import PostgreSQLMigrations
 from cliquet.migrations.schemas import Schema
-from cliquet.storage.atomicity import Seen, StaleReadError
+from cliquet.storage.atomicity import Replaced, Seen, StaleReadError
 from cliquet.storage.base import (
     DEFAULT_DELETED_FIELD,
     DEFAULT_ID_FIELD,
@@ -197,7 +197,7 @@ class Storage(RelationalStorage):
         id_field: str = DEFAULT_ID_FIELD,
         modified_field: str = DEFAULT_MODIFIED_FIELD,
         auth: str | None = None,
-    ) -> tuple[Record, dict[str, set[str]]]:
+    ) -> Replaced:
         key = CollectionKey(collection_id=collection_id, parent_id=parent_id)
         names = Names(id_field, modified_field, DEFAULT_DELETED_FIELD)
         self._require_alone()
