@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyramid.interfaces import IAuthorizationPolicy
 from pyramid.request import Request
@@ -18,13 +18,16 @@ from cliquet.resource.syncing import WHOLE, View
 from cliquet.security import memberships
 from cliquet.security.authorization import write_implies_read
 from cliquet.security.principals import with_prefixed_userid
+from cliquet.security.sent_parameters import sent_parameters
 from cliquet.security.shared_listing import SharedListing, joins, wait_for_commits
+from cliquet.storage.spreading import latest_of
 
 if TYPE_CHECKING:
     from cliquet.resource.shareable import ShareableResource
 
 __all__ = ["fix", "of_request"]
 
+_MAX_DIGITS: Final = 16
 _TIMESTAMP = Shortcut("_timestamp_comes_with_page", "timestamp")
 
 
@@ -58,7 +61,7 @@ def fix(resource: ShareableResource) -> None:
         context.shared_records = None
         return
     if is_known:
-        if found.query is None and memberships.has_joined(resource.request):
+        if found.query is None and _has_joined_since(resource):
             resource._find_list_again()
         return
     if found.query is not None and resource._joins(found.query):
@@ -70,8 +73,21 @@ def fix(resource: ShareableResource) -> None:
     judging.check_list(context)
     found = context.shared_records
     is_of_now = found is not None and found.query is not None and context.searched_at is not None
-    if not is_of_now and memberships.has_joined(resource.request):
+    if not is_of_now and _has_joined_since(resource):
         resource._find_list_again()
+
+
+def _has_joined_since(resource: ShareableResource) -> bool:
+    """Return whether the user has joined a group before something changed for the last time.
+
+    If nothing has changed since the client asked, it does not matter.
+    """
+    asked = sent_parameters(resource.request).get("_since", "").strip().strip('"')
+    # Longer texts are no timestamps.
+    is_number = asked.isdecimal() and len(asked) <= _MAX_DIGITS
+    if is_number and int(asked) >= latest_of(resource.timestamp):
+        return False
+    return memberships.has_joined(resource.request)
 
 
 def of_request(request: Request, context: Any, model: ShareableModel) -> View:

@@ -165,6 +165,12 @@ def test_a_shared_listing_asks_once_more(make: Callable[..., Any], calls: list[A
         "get_all",
     ]
 
+    since, asked = response.headers["ETag"], len(cost(calls)) - (not is_together)
+    calls.clear()
+    site.send("GET", f"{site.url}?_since={since}", headers=STRANGER)
+    # Where nothing has changed, further groups do not matter.
+    assert len(cost(calls)) == asked
+
 
 @pytest.mark.clause("X-3")
 @pytest.mark.parametrize(
