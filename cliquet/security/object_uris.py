@@ -112,11 +112,27 @@ def _around_id(request: Request, route_name: str) -> list[str]:
     found = known.get(route_name)
     if found is None or found.variables != request.matchdict:
         variables = dict(request.matchdict)
-        # No key of a storage has this character, so that nothing is found for a URL that has it.
-        path = request.route_url(route_name, _app_url="", **{**variables, "id": "\0"})
-        around = utils.strip_uri_prefix(unquote(path)).rsplit("\0", 1)
+        service = utils.current_service(request)
+        if (
+            # The application may have changed one.
+            not variables
+            and getattr(service, "record_route", None) == route_name
+            and service.has_records_below
+        ):
+            # The route would take ten times as long.
+            around = [f"{of_request(request)}/", ""]
+        else:
+            around = _around_id_of_route(request, route_name, variables)
         found = known[route_name] = _AroundId(variables, around)
     return found.texts
+
+
+def _around_id_of_route(
+    request: Request, route_name: str, variables: Mapping[str, str]
+) -> list[str]:
+    # No key of a storage has this character, so that nothing is found for a URL that has it.
+    path = request.route_url(route_name, _app_url="", **{**variables, "id": "\0"})
+    return utils.strip_uri_prefix(unquote(path)).rsplit("\0", 1)
 
 
 def _is_real(request: Request) -> bool:
