@@ -15,14 +15,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pyramid.httpexceptions import HTTPException
-
 from cliquet.core.shortcuts import Shortcut
 from cliquet.permission.known_permissions import leaves_what_is_there, selects_what_it_lists
 from cliquet.resource import preconditions
 from cliquet.resource.body import is_ahead, storable
 from cliquet.resource.last_writes import is_plain, is_undisturbed, share_client
-from cliquet.resource.parameters import InvalidParameter
 from cliquet.resource.shareable_model import ShareableModel
 from cliquet.security.authorization import RouteFactory
 from cliquet.security.principals import keeps_write, names_of_user
@@ -96,8 +93,8 @@ def put(resource: UserResource, given: Record) -> Record | None:
     try:
         match = preconditions.parse_if_match(sent(resource.request, "If-Match"))
         record = storable(resource, given)
-    except (InvalidParameter, HTTPException):
-        # Whether this is refused depends on the record.
+    except Exception:
+        # Whether this is refused, or fails, depends on the record, which is judged first.
         return None
     if record.setdefault(model.id_field, record_id) != record_id or is_ahead(
         resource, record.get(model.modified_field)
@@ -122,7 +119,8 @@ def put(resource: UserResource, given: Record) -> Record | None:
     )
     try:
         stored, held, find_former = _update(model, record_id, record, seen)
-    except StaleReadError:
+    except (StaleReadError, TypeError, ValueError):
+        # The last two are for values that have no form in the database, which was not asked.
         return None
     shown = {} if aces is None else {field: held}
     if find_former is not None:

@@ -357,6 +357,28 @@ def test_what_is_refused_depends_on_the_record_that_is_there(app: TestApp, path:
 
 
 @pytest.mark.clause("X-33")
+@pytest.mark.parametrize("path", ["/lichens", "/sedges"])
+@pytest.mark.parametrize(
+    "value", [object(), float("nan"), "\ud800"], ids=["object", "nan", "surrogate"]
+)
+def test_a_value_that_cannot_be_stored_is_judged_after_the_condition(
+    app: TestApp, path: str, value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = create(app, path)
+    before = app.get(url, headers=OWNER).json
+
+    def deserialize(self: Any, given: Any = colander.null) -> Any:
+        return {"name": "b", "other": value}
+
+    monkeypatch.setattr(Fields, "deserialize", deserialize)
+    body = {"data": {"name": "b"}}
+
+    app.put_json(url, body, headers={**OWNER, "If-Match": '"5"'}, status=412)
+    app.put_json(url, body, headers=OWNER, status=500)
+
+    assert app.get(url, headers=OWNER).json == before
+
+
 def test_a_put_of_permissions_alone_keeps_the_attributes(app: TestApp) -> None:
     url = create(app, "/sedges")
     other = app.get("/v0/", headers=OTHER).json["user"]["id"]
