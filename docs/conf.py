@@ -85,6 +85,7 @@ nitpick_ignore = [
     ("py:class", "cliquet.security.undecided_put.UndecidedPut"),
     ("py:class", "cliquet.storage.atomicity.StorageAtomicity"),
     ("py:class", "cliquet.storage.changes.Wanted"),
+    ("py:class", "cliquet.storage.atomicity.Replaced"),
     ("py:class", "cliquet.storage.atomicity.Seen"),
     ("py:class", "cliquet.storage.selection.CollectionKey"),
     ("py:class", "cliquet.storage.published.PublishedStorage"),
