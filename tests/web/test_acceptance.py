@@ -198,6 +198,8 @@ def test_result_is_that_of_colander_for_any_schema_and_value(drawn: tuple[Any, l
         (colander.SchemaNode(colander.Float(), name="a"), 1.5, 1.5),
         (colander.SchemaNode(colander.Float(), name="a"), 2, 2.0),
         (colander.SchemaNode(colander.Boolean(), name="a"), False, False),
+        (colander.SchemaNode(colander.Boolean(false_choices=("true",)), name="a"), True, False),
+        (colander.SchemaNode(colander.Boolean(false_choices=("true",)), name="a"), False, True),
         (
             colander.SchemaNode(colander.List(), name="a"),
             [1, 1.5, {"b": None}],
@@ -287,6 +289,8 @@ def own_number(typ: Any) -> Any:
     ("typ", "value"),
     [
         (colander.String(), 1),
+        (colander.String(allow_empty=True), 1),
+        (colander.String(encoding="utf-8"), 1),
         (colander.Integer(), True),
         (colander.Integer(), 1.0),
         (colander.Integer(), "1"),
@@ -296,6 +300,7 @@ def own_number(typ: Any) -> Any:
         (colander.Float(), -(2**63) - 1),
         (colander.Boolean(), "true"),
         (colander.Boolean(), 1),
+        (colander.Boolean(false_choices=("true",)), 1),
         (colander.List(), "text"),
         (colander.List(), [float("inf")]),
         (colander.Mapping(), [["a", 1]]),
