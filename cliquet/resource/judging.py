@@ -61,9 +61,7 @@ def check_list(context: Any) -> None:
     ------
     HTTPForbidden : there are no such records any more.
     """
-    judge_again = getattr(context, "judge_list_again", None)
-    if judge_again is not None and not judge_again():
-        raise _lost()
+    _judge_again(context, "judge_list_again")
 
 
 def check_list_for_groups(context: Any) -> None:
@@ -73,8 +71,13 @@ def check_list_for_groups(context: Any) -> None:
     ------
     HTTPForbidden : there are no such records any more.
     """
-    judge_again = getattr(context, "judge_list_for_groups", None)
-    if judge_again is not None and not judge_again():
+    _judge_again(context, "judge_list_for_groups")
+
+
+def _judge_again(context: Any, name: str) -> None:
+    # The context may be one of the application.
+    judge = getattr(context, name, None)
+    if judge is not None and not judge():
         raise _lost()
 
 

@@ -5,37 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.combinations import COMBINATIONS, TOGETHER, name_of, running_combination
+from support.combinations import running_combination
+from support.shared_moments import CAPS, OWNER, PAIRS, READER, Clocked, Replaced, create
 from support.sharing import BODY, CAP, URL, Amanita, Toadstool, user_id
 
 from cliquet import resource
 from cliquet.authorization import RouteFactory
 from cliquet.security.shared_listing import SharedListing
 from cliquet.testing.bounded import Threads
-from cliquet.testing.web import basic_auth
-
-OWNER = basic_auth("owner")
-READER = basic_auth("reader")
-CAPS = "/v0/forests/elm/caps"
-
-
-class Clocked(resource.ShareableResource):
-    """Has a timestamp of its own."""
-
-    mapping = Amanita.mapping
-
-    @property
-    def timestamp(self) -> int:
-        return super().timestamp
-
-
-class Replaced(resource.ShareableResource):
-    """Has filters of its own, which are lists of ids."""
-
-    mapping = Amanita.mapping
-
-    def _extract_filters(self, queryparams: Any = None) -> Any:
-        return super()._extract_filters(queryparams)
 
 
 class Looking(resource.ShareableModel):
@@ -96,13 +73,6 @@ OWN_NAMES = ("clocked", "replaced", "modelled", "contextual", "choosing")
 WAYS = (URL, CAPS, *(f"/v0/{name}s" for name in OWN_NAMES))
 
 
-# All ways are taken with each pair of backends; the first ones have both in one transaction.
-PAIRS = [
-    pytest.param(pair, id=name_of(pair), marks=() if pair in TOGETHER else pytest.mark.slow)
-    for pair in COMBINATIONS
-]
-
-
 @pytest.fixture(scope="module", params=PAIRS)
 def app(request: pytest.FixtureRequest) -> Iterator[Any]:
     names = ("toadstool", "cap", *OWN_NAMES)
@@ -131,12 +101,6 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     yield waiting.append
     assert not waiting
     threads.shutdown()
-
-
-def create(app: Any, url: str, *readers: str) -> str:
-    body = {**BODY, "permissions": {"read": list(readers)}}
-    created: str = app.post_json(url, body, headers=OWNER, status=201).json["data"]["id"]
-    return created
 
 
 def change(app: Any, url: str, record_id: str, **body: Any) -> str:
