@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cliquet import events
 from cliquet.core.shortcuts import Shortcut
+from cliquet.permission import PermissionBase
 from cliquet.permission.base import ACEChange, require_principals
 from cliquet.permission.known_permissions import inserts_what_it_writes
 from cliquet.resource.shareable_model import ShareableModel
@@ -65,11 +66,11 @@ def created_last(resource: UserResource, record: Record) -> Record | None:
     record = {**record, model.id_field: generator()}
     create = partial(storage.create_alone, **model._collection(None), **model._fields)
     try:
-        if not isinstance(model, ShareableModel) or model._backend() is None:
+        if not isinstance(model, ShareableModel) or (backend := model._backend()) is None:
             created: Record = create(record=record)
             return created
         written = _new_aces(model, record.pop(model.permissions_field, {}))
-        aces = _insertion(model, record[model.id_field], written) if written else None
+        aces = _insertion(model, *backend, record[model.id_field], written) if written else None
         return {**create(record=record, aces=aces), model.permissions_field: written}
     except StaleReadError:
         return None
@@ -81,15 +82,19 @@ def _new_aces(model: ShareableModel, permissions: dict[str, Any]) -> dict[str, s
     return ACEChange.of({}, replaced, model.current_principal, is_new=True).after
 
 
-def _insertion(model: ShareableModel, record_id: str, aces: dict[str, set[str]]) -> ACEInsertion:
+def _insertion(
+    model: ShareableModel,
+    permission: PermissionBase,
+    get_object_id: Callable[..., str],
+    record_id: str,
+    aces: dict[str, set[str]],
+) -> ACEInsertion:
     """Return what stores the permissions of a new record.
 
     Raises
     ------
     StaleReadError : they have to be stored in another way.
     """
-    permission, get_object_id = model.permission, model.get_permission_object_id
-    assert permission and get_object_id  # noqa: PT018, S101 - the caller has looked
     if not (share_client(model) and inserts_what_it_writes(permission)):
         raise StaleReadError
     insertion = permission.insertion_of_aces(get_object_id(record_id), aces)

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cliquet.core.shortcuts import Shortcut
+from cliquet.permission import PermissionBase
 from cliquet.permission.known_permissions import leaves_what_is_there, selects_what_it_lists
 from cliquet.resource import preconditions
 from cliquet.resource.body import is_ahead, storable
@@ -102,10 +103,9 @@ def put(resource: UserResource, given: Record) -> Record | None:
         return None
     field, aces = "", None
     if isinstance(model, ShareableModel):
-        field = model.permissions_field
-        has_aces = model._backend() is not None
-        aces = _aces_to_hold(model, record_id) if has_aces else None
-        if field in record or (has_aces and aces is None):
+        field, backend = model.permissions_field, model._backend()
+        aces = None if backend is None else _aces_to_hold(model, *backend, record_id)
+        if field in record or (backend is not None and aces is None):
             return None
     # Only now is it known that no code of the application runs before the write.
     if not is_undisturbed(resource.request):
@@ -149,10 +149,13 @@ def _is_expected(resource: UserResource) -> bool:
     return last_puts.get(type(resource), False) or bool(sent(request, "If-Match"))
 
 
-def _aces_to_hold(model: ShareableModel, record_id: str) -> HeldACEs | None:
+def _aces_to_hold(
+    model: ShareableModel,
+    permission: PermissionBase,
+    get_object_id: Callable[..., str],
+    record_id: str,
+) -> HeldACEs | None:
     """Return with which permissions a record is replaced without writing any; ``None`` for none."""
-    permission, get_object_id = model.permission, model.get_permission_object_id
-    assert permission and get_object_id  # noqa: PT018, S101 - the caller has looked
     object_id = get_object_id(record_id)
     if not (
         selects_what_it_lists(permission)
